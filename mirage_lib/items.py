@@ -1,0 +1,179 @@
+"""The items table: one row an item, saying what happened. Every source writes it, every metric reads it.
+
+A harsh and a soft score are only comparable when they come from the same answers. So answers are kept, not
+scores: a model is measured once, and scored afterwards in every way one likes.
+
+The columns (a table carries those that its source can fill in):
+
+=================  ==================  ==========================================================
+column             type                meaning
+=================  ==================  ==========================================================
+``family``         string              family of models
+``model``          string              the model, with its revision where it has one
+``params``         float64             parameters, without the embeddings
+``tokens``         float64             tokens seen in training
+``task``           string              the task
+``length``         int64               length of the target, in tokens
+``item``           int64               number of the item within the task
+``logprob``        list<float64>       log-probability of each target token, teacher-forced, in nats
+``hit``            list<bool> or bool  the model's choice is the target token (or: the item is right)
+``output``         list<int64>         token ids of the answer given
+``target``         list<int64>         token ids of the reference answer
+``choice_logprob`` list<float64>       log-probability of each option of a multiple-choice item, in nats
+``answer``         int64               number of the correct option, from 0
+``squared_error``  float64             squared error of a reconstruction
+=================  ==================  ==========================================================
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+COLUMNS = {
+    "family": pa.string(),
+    "model": pa.string(),
+    "params": pa.float64(),
+    "tokens": pa.float64(),
+    "task": pa.string(),
+    "length": pa.int64(),
+    "item": pa.int64(),
+    "logprob": pa.list_(pa.float64()),
+    "hit": pa.list_(pa.bool_()),
+    "output": pa.list_(pa.int64()),
+    "target": pa.list_(pa.int64()),
+    "choice_logprob": pa.list_(pa.float64()),
+    "answer": pa.int64(),
+    "squared_error": pa.float64(),
+}
+
+
+class ItemsError(ValueError):
+    """An items table cannot be scored as asked; the message names the column, the fault and the remedy."""
+
+
+class Ragged(NamedTuple):
+    """A column of lists, laid end to end.
+
+    values : array, shape (sum of lengths,)
+    lengths : int array, shape (n_items,)
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Index in ``values`` at which each item begins, shape (n_items,): what ``np.add.reduceat`` takes."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def lists(self) -> list[list]:
+        """The same values as one Python list an item."""
+        return [part.tolist() for part in np.split(self.values, self.starts[1:])]
+
+
+def items_table(**columns) -> pd.DataFrame:
+    """Build an items table with Arrow types from one sequence a column; a single value is repeated.
+
+    Raises ItemsError for an unknown column, a value of the wrong type, or columns of unequal length.
+
+    >>> table = items_table(model="toy", hit=[[True, True], [True, False]])
+    >>> len(table), str(table["hit"].dtype)
+    (2, 'list<item: bool>[pyarrow]')
+    """
+    arrays = {}
+    for name, values in columns.items():
+        if name not in COLUMNS:
+            raise ItemsError(f"unknown column {name!r}; the columns of an items table are {', '.join(COLUMNS)}")
+        if not (np.isscalar(values) or values is None):
+            arrays[name] = _to_arrow(name, values)
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) != 1:
+        raise ItemsError(f"columns differ in length: {lengths}; every column needs one entry an item")
+    (n_items,) = set(lengths.values())
+    for name, values in columns.items():
+        if name not in arrays:
+            arrays[name] = _to_arrow(name, [values] * n_items)
+    return pd.DataFrame({name: pd.Series(arrays[name], dtype=pd.ArrowDtype(arrays[name].type)) for name in columns})
+
+
+def _to_arrow(name: str, values) -> pa.Array:
+    """One column as an Arrow array of the type the table above gives it."""
+    kind = COLUMNS[name]
+    if isinstance(values, Ragged):
+        offsets = np.append(values.starts, values.lengths.sum())
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values.values, kind.value_type))
+    if isinstance(values, pd.Series):
+        values = values.array if isinstance(values.dtype, pd.ArrowDtype) else values.tolist()
+    elif isinstance(values, np.ndarray):
+        values = values.tolist()
+    for wanted in [pa.bool_(), kind] if name == "hit" else [kind]:
+        try:
+            array = pa.array(values, from_pandas=True)
+            return (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array).cast(wanted)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            reason = error
+    raise ItemsError(f"column {name!r} must hold {kind} and does not: {reason}") from reason
+
+
+def validate(items: pd.DataFrame, *columns: str) -> None:
+    """Raise ItemsError unless `items` has rows and the named columns, of the right type and without gaps.
+
+    >>> validate(items_table(hit=[[True]]), "hit")
+    >>> validate(items_table(hit=[[True]]), "hit", "logprob")
+    Traceback (most recent call last):
+        ...
+    mirage_lib.items.ItemsError: this needs the column 'logprob' (target log-probabilities, nats): the table has 'hit'
+    """
+    missing = [name for name in columns if name not in items.columns]
+    if missing:
+        hints = {"logprob": " (target log-probabilities, nats)", "hit": " (was the target token chosen)"}
+        wanted = ", ".join(f"{name!r}{hints.get(name, '')}" for name in missing)
+        noun = "column" if len(missing) == 1 else "columns"
+        raise ItemsError(f"this needs the {noun} {wanted}: the table has {', '.join(map(repr, items.columns))}")
+    if len(items) == 0:
+        raise ItemsError("the items table is empty: there is nothing to score, and the score of nothing is unknown")
+    for name in columns:
+        _check_column(name, items[name])
+
+
+def _check_column(name: str, column: pd.Series) -> None:
+    array = _to_arrow(name, column)
+    if array.null_count:
+        row = column.index[np.flatnonzero(array.is_null())[0]]
+        raise ItemsError(f"column {name!r} has {array.null_count} missing value(s), the first in row {row!r}: drop or fill")
+    values = array
+    if pa.types.is_list(array.type):
+        lengths = array.value_lengths().to_numpy(zero_copy_only=False)
+        # an empty answer is an answer, but an item with no target token or no option has no score
+        if name != "output" and (lengths == 0).any():
+            row = column.index[np.flatnonzero(lengths == 0)[0]]
+            raise ItemsError(f"column {name!r} has an empty list in row {row!r}: every item needs at least one entry")
+        values = array.flatten()
+    if values.null_count:
+        raise ItemsError(f"column {name!r} has {values.null_count} missing value(s) inside its lists: drop or fill them")
+    if pa.types.is_floating(values.type):
+        numbers = values.to_numpy(zero_copy_only=False)
+        if np.isnan(numbers).any():
+            raise ItemsError(f"column {name!r} has {int(np.isnan(numbers).sum())} NaN: a score of NaN is no score; drop those items")
+        if name in ("logprob", "choice_logprob") and (numbers > 1e-6).any():
+            raise ItemsError(f"column {name!r} has {numbers.max():g}: log-probabilities (natural log) are at most 0")
+        if name == "squared_error" and (numbers < 0).any():
+            raise ItemsError(f"column {name!r} has {numbers.min():g}: a squared error is at least 0")
+
+
+def ragged(items: pd.DataFrame, column: str) -> Ragged:
+    """A validated list column laid end to end; a plain column counts as lists of length one.
+
+    >>> ragged(items_table(hit=[[True, False], [True]]), "hit")
+    Ragged(values=array([ True, False,  True]), lengths=array([2, 1]))
+    """
+    validate(items, column)
+    array = _to_arrow(column, items[column])
+    if not pa.types.is_list(array.type):
+        return Ragged(array.to_numpy(zero_copy_only=False), np.ones(len(array), int))
+    return Ragged(
+        array.flatten().to_numpy(zero_copy_only=False),
+        array.value_lengths().to_numpy(zero_copy_only=False).astype(int),
+    )

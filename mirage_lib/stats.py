@@ -1,0 +1,295 @@
+"""Uncertainty, resolution, sharpness and forecasts: what a curve of scores against scale can and cannot say."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import least_squares
+from scipy.special import expit
+from statsmodels.stats.proportion import proportion_confint
+
+
+class Estimate(NamedTuple):
+    """A value with the ends of its confidence interval; numbers or arrays of one shape."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Fit(NamedTuple):
+    """A fitted curve: parameters by name, each an `Estimate` with a 95 % interval, and the curve itself."""
+
+    parameters: dict[str, Estimate]
+    predict: Callable
+
+
+class EmergenceTest(NamedTuple):
+    """An emergence score and the chance that a curve without a jump scores as high."""
+
+    score: float
+    p_value: float
+
+
+def wilson(successes, n, level=0.95) -> Estimate:
+    """Share of successes with its Wilson (1927) interval, honest at 0 and n; arrays broadcast; NaN where n = 0.
+
+    >>> [round(float(x), 3) for x in wilson(0, 100)]
+    [0.0, 0.0, 0.037]
+    """
+    successes, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+    if ((successes < 0) | (successes > n)).any():
+        raise ValueError("successes must lie between 0 and n")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+        return Estimate((successes / n)[()], np.clip(low, 0, 1)[()], np.clip(high, 0, 1)[()])
+
+
+def mean_interval(scores, level=0.95) -> Estimate:
+    """Mean of per-item scores with an interval: Wilson when all are 0 or 1, Student's t otherwise.
+
+    NaN for no scores; an infinite interval for one score that is not 0 or 1, whose spread is unknown.
+
+    >>> [round(float(x), 2) for x in mean_interval([1.0, 2.0, 3.0])]
+    [2.0, -0.48, 4.48]
+    """
+    scores = _finite(scores)
+    if np.isin(scores, (0, 1)).all():
+        return Estimate(*(float(x) for x in wilson(scores.sum(), len(scores), level)))
+    mean = float(scores.mean())
+    if len(scores) == 1:
+        return Estimate(mean, -np.inf, np.inf)
+    half = stats.t.ppf((1 + level) / 2, len(scores) - 1) * scores.std(ddof=1) / math.sqrt(len(scores))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def bootstrap(scores, statistic=np.mean, level=0.95, resamples=2000, seed=0) -> Estimate:
+    """A statistic of the items with its percentile bootstrap interval (Efron 1979), the same for the same seed.
+
+    When every resample agrees the interval would have width zero, which is a lie: twenty wrong answers do not show
+    that the twenty-first will be wrong. For 0/1 scores the ends are then the statistic of the samples at the ends of
+    the Wilson interval; for others the interval is infinite. NaN for no scores.
+
+    >>> bootstrap([0] * 20).high > 0.1
+    True
+    """
+    scores = _finite(scores)
+    if len(scores) == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    value = float(statistic(scores))
+    samples = np.random.default_rng(seed).choice(scores, size=(resamples, len(scores)))
+    draws = [statistic(sample) for sample in samples]
+    if np.ptp(draws) > 0:
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        return Estimate(value, float(low), float(high))
+    if not np.isin(scores, (0, 1)).all():
+        return Estimate(value, -np.inf, np.inf)
+    right = np.rint(np.multiply(wilson(scores.sum(), len(scores), level)[1:], len(scores)))
+    ends = [float(statistic((np.arange(len(scores)) < count).astype(float))) for count in right]
+    return Estimate(value, min(ends), max(ends))
+
+
+def resolution(n_items: int) -> float:
+    """1/n: the smallest score above zero that n right-or-wrong items can show.
+
+    >>> resolution(20)
+    0.05
+    """
+    if n_items < 1:
+        raise ValueError("a resolution needs at least one item")
+    return 1 / n_items
+
+
+def items_needed(p, power=0.95, chance=0.0, level=0.05) -> int:
+    """Fewest items that show an ability of size p with the given power.
+
+    With chance = 0, "show" means at least one right answer: ln(1 - power) / ln(1 - p), about 3 / p. Otherwise it
+    means a one-sided exact binomial test above chance at `level`, for this and every larger number of items.
+
+    >>> items_needed(0.01), items_needed(0.30, chance=0.25)
+    (299, 894)
+    """
+    if not (0 <= chance < p <= 1 and 0 < power < 1):
+        raise ValueError("items_needed wants 0 <= chance < p <= 1 and 0 < power < 1")
+    if chance == 0:
+        return 1 if p == 1 else math.ceil(math.log1p(-power) / math.log1p(-p))
+    # the exact power rises in a saw-tooth: take the last n that fails, found in a range twice the normal answer
+    z = stats.norm.ppf(1 - level) * math.sqrt(chance * (1 - chance)) + stats.norm.ppf(power) * math.sqrt(p * (1 - p))
+    n = np.arange(1, 2 * math.ceil((z / (p - chance)) ** 2) + 200)
+    critical = stats.binom.isf(level, n, chance)
+    fails = np.flatnonzero(stats.binom.sf(critical, n, p) < power)
+    return int(n[fails[-1]]) + 1 if len(fails) else 1
+
+
+def emergence_score(scores) -> float:
+    """sign(argmax - argmin) (max - min) / sqrt(median of squared steps), scores in order of scale.
+
+    Positive when the best model is larger than the worst. +-inf if more than half of the steps are 0, 0 if all are
+    (Schaeffer et al. 2023, section 4; Srivastava et al. 2022, "breakthroughness").
+
+    >>> emergence_score([0, 1, 2, 3]), round(emergence_score([0, 0.01, 0, 0.01, 1]), 1)
+    (3.0, 100.0)
+    """
+    scores = np.asarray(scores, float)
+    if scores.ndim != 1 or len(scores) < 3 or not np.isfinite(scores).all():
+        raise ValueError("an emergence score needs at least 3 finite scores, one a model, in order of scale")
+    return float(_emergence(scores[None])[0])
+
+
+def _emergence(curves: np.ndarray) -> np.ndarray:
+    """Emergence score of each row, shape (n_curves, n_points)."""
+    height = np.sign(curves.argmax(1) - curves.argmin(1)) * np.ptp(curves, axis=1)
+    step = np.sqrt(np.median(np.diff(curves, axis=1) ** 2, axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(height == 0, 0.0, height / step)
+
+
+def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
+    """Sorted emergence scores of curves without a jump: a straight line plus Gaussian noise, shape (draws,).
+
+    trend : rise from one model to the next, in standard deviations of the noise of one score. 0 is pure noise. A steep
+        line scores n_points - 1 without any jump: the score grows with the number of points.
+
+    >>> bool(abs(np.quantile(emergence_null(8), 0.95) - 5.1) < 0.2)
+    True
+    """
+    noise = np.random.default_rng(seed).standard_normal((draws, n_points))
+    return np.sort(_emergence(noise + trend * np.arange(n_points)))
+
+
+def emergence_test(scores, noise=None, seed=0) -> EmergenceTest:
+    """Emergence score with its p-value against curves of as many points that have no jump.
+
+    noise : standard error of one score. If given, the null is a straight line of the same rise with that noise;
+        otherwise pure noise, which asks the weaker question whether there is more than chance at all.
+
+    >>> emergence_test([0.0, 0.0, 0.01, 0.0, 0.01, 0.0, 0.6, 0.9], noise=0.01).p_value < 0.01
+    True
+    """
+    scores = np.asarray(scores, float)
+    score = emergence_score(scores)
+    if noise is not None and not noise > 0:
+        raise ValueError("noise is the standard error of one score: above 0")
+    trend = 0.0 if noise is None else (scores[-1] - scores[0]) / (len(scores) - 1) / noise
+    null = emergence_null(len(scores), trend, seed=seed)
+    # one added above and below: the observed curve is itself a draw under the null (Davison & Hinkley 1997, 4.11)
+    return EmergenceTest(score, float((1 + (null >= score).sum()) / (1 + len(null))))
+
+
+def fit_power_law(x, y) -> Fit:
+    """y = (x / c)^alpha, a straight line in logs, by least squares there; x, y > 0 and x not all the same.
+
+    The interval of c is the delta method's, in logs: c lies where y = 1, often far outside the data.
+
+    >>> fit = fit_power_law([1e6, 1e8, 1e10], [4.0, 2.0, 1.0])
+    >>> print(fit.parameters["alpha"].value.round(4), fit.predict(1e12).round(4))
+    -0.1505 0.5
+    """
+    x, y = _points(x, y, 3)
+    if (x <= 0).any() or (y <= 0).any() or np.ptp(x) == 0:
+        raise ValueError("a power law needs x > 0 and y > 0, and more than one x; leave zeros out, and say so")
+    logx, logy = np.log(x), np.log(y)
+    centre, level = logx.mean(), logy.mean()
+    line = stats.linregress(logx, logy)
+    t = stats.t.ppf(0.975, len(x) - 2)
+    level_se = _residual_se(logy - level - line.slope * (logx - centre), 2) / math.sqrt(len(x))
+    log_c = centre - level / line.slope
+    log_c_se = math.hypot(level_se, level / line.slope * line.stderr) / abs(line.slope)
+    with np.errstate(over="ignore"):
+        c = Estimate(*np.exp([log_c, log_c - t * log_c_se, log_c + t * log_c_se]))
+    return Fit(
+        {"alpha": Estimate(line.slope, line.slope - t * line.stderr, line.slope + t * line.stderr), "c": c},
+        lambda new: np.exp(level + line.slope * (np.log(np.asarray(new, float)) - centre)),
+    )
+
+
+def fit_sigmoid(x, y) -> Fit:
+    """y = floor + (ceiling - floor) / (1 + exp(-slope (ln x - ln midpoint))), by least squares; x > 0, y in [0, 1].
+
+    >>> x = np.logspace(6, 11, 12)
+    >>> fit = fit_sigmoid(x, 0.25 + 0.5 * expit(2 * (np.log(x) - np.log(1e9))))
+    >>> print(fit.parameters["slope"].value.round(3), np.log10(fit.parameters["midpoint"].value).round(3))
+    2.0 9.0
+    """
+    x, y = _points(x, y, 5)
+    if (x <= 0).any() or (y < 0).any() or (y > 1).any():
+        raise ValueError("a sigmoid needs x > 0 and scores y in [0, 1]")
+    logx = np.log(x)
+
+    def curve(theta, logx):
+        floor, ceiling, slope, midpoint = theta
+        return floor + (ceiling - floor) * expit(slope * (logx - midpoint))
+
+    width = max(np.ptp(logx), 1e-9)
+    bounds = ([0, 0, 0, logx.min() - 2 * width], [1, 1, np.inf, logx.max() + 2 * width])
+    starts = [
+        (np.clip(y.min(), 0, 0.999), np.clip(ceiling, 0.001, 1), slope / width, np.quantile(logx, share))
+        for ceiling in (y.max(), 1.0)
+        for slope in (4, 20)
+        for share in (0.3, 0.5, 0.7)
+    ]
+    best = min((least_squares(lambda t: curve(t, logx) - y, s, bounds=bounds) for s in starts), key=lambda fit: fit.cost)
+    covariance = np.linalg.pinv(best.jac.T @ best.jac) * _residual_se(best.fun, 4) ** 2
+    half = stats.t.ppf(0.975, len(x) - 4) * np.sqrt(np.diag(covariance))
+    ends = [Estimate(v, v - h, v + h) for v, h in zip(best.x, half, strict=True)]
+    parameters = dict(zip(("floor", "ceiling", "slope", "midpoint"), ends, strict=True))
+    with np.errstate(over="ignore"):
+        parameters["midpoint"] = Estimate(*np.exp(ends[3]))
+    return Fit(parameters, lambda new: curve(best.x, np.log(np.asarray(new, float))))
+
+
+def forecast_error(x, y, fit, held_out: int) -> float:
+    """RMSE on the `held_out` largest models of a curve fitted to the smaller ones; fit(x, y) returns a `Fit`.
+
+    >>> forecast_error([1, 10, 100, 1000], [8.0, 4.0, 2.0, 1.0], fit_power_law, held_out=1) < 1e-12
+    True
+    """
+    x, y = _points(x, y, 1)
+    if not 0 < held_out < len(x):
+        raise ValueError(f"held_out must leave models on both sides: between 1 and {len(x) - 1}")
+    order = np.argsort(x, kind="stable")
+    small, large = order[:-held_out], order[-held_out:]
+    return float(np.sqrt(np.mean((fit(x[small], y[small]).predict(x[large]) - y[large]) ** 2)))
+
+
+def curve(items: pd.DataFrame, metric, by="params", statistic=None, level=0.95) -> pd.DataFrame:
+    """A metric against scale: one row for each value of the column `by`, with columns x, value, low, high, n.
+
+    metric(items) gives one score an item; the curve is their mean (`mean_interval`), or with `statistic` any other
+    number made of them (`bootstrap`), such as the subset accuracy of K items.
+
+    >>> from mirage_lib import metrics, theory
+    >>> rng = np.random.default_rng(0)
+    >>> tables = [theory.draw_items(p, 3, 500, rng, params=n) for n, p in ((1e6, 0.5), (1e9, 0.9))]
+    >>> curve(pd.concat(tables), metrics.exact_match)["value"].tolist()
+    [0.098, 0.754]
+    """
+    if by not in items.columns:
+        raise ValueError(f"there is no column {by!r} to draw against: the table has {', '.join(items.columns)}")
+    rows = []
+    for x, group in items.groupby(by, sort=True):
+        scores = metric(group)
+        estimate = bootstrap(scores, statistic, level) if statistic else mean_interval(scores, level)
+        rows.append((x, *estimate, len(group)))
+    return pd.DataFrame(rows, columns=["x", "value", "low", "high", "n"])
+
+
+def _finite(scores) -> np.ndarray:
+    scores = np.asarray(scores, float).ravel()
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite: leave those items out")
+    return scores
+
+
+def _points(x, y, least: int) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if x.shape != y.shape or x.ndim != 1 or len(x) < least or not (np.isfinite(x) & np.isfinite(y)).all():
+        raise ValueError(f"x and y must be one-dimensional, finite, of one length and at least {least} long")
+    return x, y
+
+
+def _residual_se(residuals: np.ndarray, n_parameters: int) -> float:
+    return float(np.sqrt((residuals**2).sum() / max(len(residuals) - n_parameters, 1)))

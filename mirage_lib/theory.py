@@ -1,0 +1,235 @@
+"""The toy model of the paper in closed form, the corrections it needs, and items drawn from the same models.
+
+N parameters give a cross-entropy of CE nats a token, CE gives a probability p a token, and p decides every score
+(Schaeffer et al. 2023, section 2 and figure 2). Everything here takes arrays and broadcasts. Every closed form has
+its Monte Carlo twin: `draw_items` and `draw_choices` write an items table that the metrics read.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.special import betaln, gammaln
+
+from mirage_lib.items import Ragged, items_table
+
+
+def cross_entropy(params, c=8.8e13, alpha=-0.076, irreducible=0.0):
+    """CE(N) = E + (N / c)^alpha, in nats a token: loss falls as a power of the number of parameters.
+
+    c and alpha default to Kaplan et al. (2020), equation 1.1; E, the loss no model can remove, to 0 as in
+    Schaeffer et al. (2023), section 2. Raises ValueError unless c > 0 and alpha < 0.
+
+    >>> print(cross_entropy(1e9).round(3))
+    2.376
+    """
+    if not (np.all(np.asarray(c) > 0) and np.all(np.asarray(alpha) < 0)):
+        raise ValueError("the scaling law needs c > 0 and alpha < 0: loss falls as models grow")
+    return irreducible + (np.asarray(params, float) / c) ** alpha
+
+
+def token_probability(ce):
+    """p = exp(-CE): the probability of the right token, in closed form (figure 2B). CE in nats.
+
+    >>> print(token_probability(np.log(2)).round(6))
+    0.5
+    """
+    return np.exp(-np.asarray(ce, float))
+
+
+def accuracy(p, length):
+    """p^L: the probability that L independent tokens are all right (figure 2C).
+
+    >>> accuracy(0.5, [1, 2, 3]).tolist()
+    [0.5, 0.25, 0.125]
+    """
+    return np.asarray(p, float) ** np.asarray(length)
+
+
+def token_edit_distance(p, length):
+    """L (1 - p): expected number of wrong tokens among L, an upper bound on the edit distance (figure 2E).
+
+    The paper prints L(1 - eps) with eps the error probability; L eps is meant.
+
+    >>> print(token_edit_distance(0.75, 4))
+    1.0
+    """
+    return np.asarray(length) * (1 - np.asarray(p, float))
+
+
+# The toy for multiple choice: the correct option has mass p; its K - 1 competitors split the rest, 1 - p, at
+# random, every split as likely as any other (a flat Dirichlet: a stick broken at K - 2 uniform points).
+
+
+def multiple_choice_grade(p, options):
+    """P(the correct option of K has the most mass) when K - 1 competitors split 1 - p as a flat Dirichlet (figure 2D).
+
+    0 below p = 1/K, 1 above p = 1/2, in between the chance that no piece of a stick broken into K - 1 is longer
+    than x = p / (1 - p): sum_j (-1)^j C(K-1, j) (1 - j x)_+^(K-2) (Feller 1971, section I.9). With K the size of the
+    vocabulary it is also the chance that greedy decoding finds a token of probability p.
+
+    >>> multiple_choice_grade([0.2, 0.4, 0.6], options=4).round(3).tolist()
+    [0.0, 0.667, 1.0]
+    """
+    if options < 2:
+        raise ValueError("a multiple-choice item needs at least 2 options")
+    p = np.asarray(p, float)[..., None]
+    with np.errstate(divide="ignore"):
+        x = p / (1 - p)
+    j = np.arange(options)
+    with np.errstate(all="ignore"):
+        size = np.where(j * x < 1, np.exp(_log_binomial(options - 1, j) + (options - 2) * np.log(1 - j * x)), 0.0)
+        # large alternating terms cancel down to less than 1e-8: call that 0 rather than print the rounding error
+        inside = np.where(size.max(-1) > 1e8, 0.0, (size * (-1.0) ** j).sum(-1))
+    return np.where(x[..., 0] >= 1, 1.0, np.where(x[..., 0] * (options - 1) <= 1, 0.0, inside))[()]
+
+
+def _log_binomial(n, k):
+    return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+
+
+def brier_choices(p, options):
+    """Expected Brier score over all K options in the same toy: (1 - p)^2 (1 + 2/K) (figure 2F).
+
+    The correct option errs by 1 - p; K - 1 pieces of a randomly broken stick have squares summing to 2/K on average.
+
+    >>> print(brier_choices(0.5, 4))
+    0.375
+    """
+    return (1 - np.asarray(p, float)) ** 2 * (1 + 2 / options)
+
+
+def brier_target(p):
+    """Target-choice Brier score (1 - p)^2, p the share of the correct option (Wu & Lo 2024).
+
+    >>> print(brier_target(0.5))
+    0.25
+    """
+    return (1 - np.asarray(p, float)) ** 2
+
+
+def gamma_accuracy(shape, scale):
+    """E[exp(-CE_i)] = (1 + scale)^-shape when CE_i ~ Gamma(shape, scale) over items, mean shape * scale nats.
+
+    A power law of the mean, not exp(-mean): at the same mean, unequal items are answered more often.
+
+    >>> print(gamma_accuracy(shape=0.5, scale=4.0).round(3))
+    0.447
+    """
+    return (1 + np.asarray(scale, float)) ** -np.asarray(shape, float)
+
+
+def beta_accuracy(a, b, length):
+    """E[p^L] = B(a + L, b) / B(a, b) when an item's per-token p ~ Beta(a, b): falls as L^-b, not as a power of p.
+
+    >>> print(beta_accuracy(2, 1, 20).round(3))
+    0.091
+    """
+    return np.exp(betaln(np.asarray(a) + length, b) - betaln(a, b))
+
+
+def poisson_length_accuracy(p, mean_extra):
+    """E[p^L] = p exp(-m (1 - p)) when the length L is 1 + Poisson(m): more than p^E[L] (Jensen).
+
+    >>> print(poisson_length_accuracy(0.5, 4).round(4))
+    0.0677
+    """
+    p = np.asarray(p, float)
+    return p * np.exp(-np.asarray(mean_extra) * (1 - p))
+
+
+def renyi_entropy(probs, order):
+    """Renyi entropy of the distributions in the last axis of `probs`, in nats; order 1 is Shannon's, inf is -ln max p.
+
+    Falls with the order, so exp(-H_1) <= sum p^2 = exp(-H_2) <= max p = exp(-H_inf).
+
+    >>> [float(renyi_entropy([0.5, 0.25, 0.25], order).round(4)) for order in (1, 2, np.inf)]
+    [1.0397, 0.9808, 0.6931]
+    """
+    probs = np.asarray(probs, float)
+    if order == 1:
+        logs = np.log(probs, where=probs > 0, out=np.zeros_like(probs))
+        return -(probs * logs).sum(-1)
+    if np.isinf(order):
+        return -np.log(probs.max(-1))
+    return np.log((probs**order).sum(-1)) / (1 - order)
+
+
+def decoding_distribution(probs, temperature=1.0, top_p=1.0):
+    """What sampling really draws from: p^(1/T) / Z, cut to the nucleus and renormalised. Last axis: tokens.
+
+    The nucleus is the smallest set of most likely tokens with mass >= top_p (Holtzman et al. 2020).
+    temperature > 0, 0 < top_p <= 1, else ValueError.
+
+    >>> decoding_distribution([0.5, 0.3, 0.2], top_p=0.6).round(3).tolist()
+    [0.625, 0.375, 0.0]
+    """
+    if not (temperature > 0 and 0 < top_p <= 1):
+        raise ValueError("temperature must be > 0 and top_p in (0, 1]; for greedy decoding take the argmax")
+    probs = np.asarray(probs, float)
+    scaled = (probs / probs.max(-1, keepdims=True)) ** (1 / temperature)
+    scaled /= scaled.sum(-1, keepdims=True)
+    order = np.argsort(-scaled, axis=-1, kind="stable")
+    ranked = np.take_along_axis(scaled, order, -1)
+    mass_before = ranked.cumsum(-1) - ranked
+    kept = np.where(mass_before < top_p - 1e-12, ranked, 0.0)
+    cut = np.zeros_like(scaled)
+    np.put_along_axis(cut, order, kept, -1)
+    return cut / cut.sum(-1, keepdims=True)
+
+
+def draw_items(p, length, n_items, rng, vocabulary=10, greedy=False, **columns) -> pd.DataFrame:
+    """Draw an items table from the toy model: every target token has probability p, tokens are independent.
+
+    p : one number, one an item (n_items,), or one a token (n_items, length); draw it from a Beta, or as exp(-Gamma),
+        for items of unequal difficulty.
+    length : tokens a target, one number or one an item.
+    vocabulary : a wrong token is any of the other `vocabulary` - 1, equally likely.
+    greedy : False samples at temperature 1 (a token is right with probability p). True takes the most likely token,
+        the competitors splitting 1 - p as a flat Dirichlet (see `multiple_choice_grade`).
+    columns : further columns, such as params=1e9.
+
+    >>> table = draw_items(0.9, length=3, n_items=2, rng=np.random.default_rng(0), params=1e9)
+    >>> list(table.columns)
+    ['params', 'item', 'length', 'logprob', 'hit', 'output', 'target']
+    """
+    lengths = np.broadcast_to(np.asarray(length, int), n_items)
+    p = np.asarray(p, float)
+    p = p.ravel() if p.ndim == 2 else np.repeat(np.broadcast_to(p, n_items), lengths)
+    if not ((p > 0) & (p <= 1)).all():
+        raise ValueError("token probabilities must lie in (0, 1]")
+    chance = multiple_choice_grade(p, vocabulary) if greedy else p
+    hit = rng.random(len(p)) < chance
+    target = rng.integers(vocabulary, size=len(p))
+    output = np.where(hit, target, (target + rng.integers(1, vocabulary, size=len(p))) % vocabulary)
+    return items_table(
+        **columns,
+        item=np.arange(n_items),
+        length=lengths,
+        logprob=Ragged(np.log(p), lengths),
+        hit=Ragged(hit, lengths),
+        output=Ragged(output, lengths),
+        target=Ragged(target, lengths),
+    )
+
+
+def draw_choices(p, options, n_items, rng, **columns) -> pd.DataFrame:
+    """Draw multiple-choice items from the toy: mass p on the answer, 1 - p split as a flat Dirichlet among the rest.
+
+    p : one number or one an item, in (0, 1).
+
+    >>> draw_choices(0.4, options=4, n_items=2, rng=np.random.default_rng(0))["choice_logprob"].map(len).tolist()
+    [4, 4]
+    """
+    p = np.broadcast_to(np.asarray(p, float), n_items)
+    if not ((p > 0) & (p < 1)).all():
+        raise ValueError("option probabilities must lie in (0, 1)")
+    rest = rng.dirichlet(np.ones(options - 1), size=n_items) * (1 - p[:, None])
+    answer = rng.integers(options, size=n_items)
+    place = (answer[:, None] + np.arange(options)) % options
+    mass = np.empty((n_items, options))
+    np.put_along_axis(mass, place, np.column_stack([p, rest]), axis=1)
+    return items_table(
+        **columns,
+        item=np.arange(n_items),
+        choice_logprob=Ragged(np.log(mass).ravel(), np.full(n_items, options)),
+        answer=answer,
+    )
