@@ -84,6 +84,18 @@ def _book_renderer(spec: dict, **_) -> dict:
     }
 
 
+def glue(name: str, value) -> None:
+    """Keep a computed number for the text of the page ({glue:text} in MyST); does nothing where there is no book.
+
+    >>> glue("answer", 42)
+    """
+    try:
+        import myst_nb
+    except ImportError:
+        return
+    myst_nb.glue(name, value, display=False)
+
+
 def draw_curve(ax, curve, label=None, color=None, **line):
     """Draw a `stats.curve` table (x, value, low, high) on `ax`, its intervals as whiskers, its label at the end.
 
