@@ -59,7 +59,12 @@ def _altair_theme() -> dict:
     return {
         "config": {
             "view": {"continuousWidth": 520, "continuousHeight": 300, "stroke": None},
-            "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridOpacity": 0.4},
+            "axis": {
+                "labelFontSize": 12,
+                "titleFontSize": 12,
+                "titleFontWeight": "normal",
+                "gridOpacity": 0.4,
+            },
             "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
             "title": {"fontSize": 13, "fontWeight": "normal", "anchor": "start"},
             "text": {"fontSize": 12},
@@ -117,4 +122,12 @@ def draw_curve(ax, curve, label=None, color=None, **line):
 def label_end(ax, x, y, text, color=INK, dx=6, dy=0) -> None:
     """Write `text` beside the last finite point of a line, in the line's colour; dx, dy in points."""
     points = [(a, b) for a, b in zip(x, y, strict=True) if b == b]
-    ax.annotate(text, points[-1], (dx, dy), textcoords="offset points", color=color, va="center", annotation_clip=False)
+    ax.annotate(
+        text,
+        points[-1],
+        (dx, dy),
+        textcoords="offset points",
+        color=color,
+        va="center",
+        annotation_clip=False,
+    )

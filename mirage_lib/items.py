@@ -89,6 +89,8 @@ def items_table(**columns) -> pd.DataFrame:
         if not (np.isscalar(values) or values is None):
             arrays[name] = _to_arrow(name, values)
     lengths = {name: len(array) for name, array in arrays.items()}
+    if not arrays:
+        raise ItemsError("an items table needs at least one column with a value an item")
     if len(set(lengths.values())) != 1:
         raise ItemsError(f"columns differ in length: {lengths}; every column needs one entry an item")
     (n_items,) = set(lengths.values())
@@ -142,7 +144,9 @@ def _check_column(name: str, column: pd.Series) -> None:
     array = _to_arrow(name, column)
     if array.null_count:
         row = column.index[np.flatnonzero(array.is_null())[0]]
-        raise ItemsError(f"column {name!r} has {array.null_count} missing value(s), the first in row {row!r}: drop or fill")
+        raise ItemsError(
+            f"column {name!r} has {array.null_count} missing value(s), the first in row {row!r}: drop or fill"
+        )
     values = array
     if pa.types.is_list(array.type):
         lengths = array.value_lengths().to_numpy(zero_copy_only=False)
@@ -152,11 +156,15 @@ def _check_column(name: str, column: pd.Series) -> None:
             raise ItemsError(f"column {name!r} has an empty list in row {row!r}: every item needs at least one entry")
         values = array.flatten()
     if values.null_count:
-        raise ItemsError(f"column {name!r} has {values.null_count} missing value(s) inside its lists: drop or fill them")
+        raise ItemsError(
+            f"column {name!r} has {values.null_count} missing value(s) inside its lists: drop or fill them"
+        )
     if pa.types.is_floating(values.type):
         numbers = values.to_numpy(zero_copy_only=False)
         if np.isnan(numbers).any():
-            raise ItemsError(f"column {name!r} has {int(np.isnan(numbers).sum())} NaN: a score of NaN is no score; drop those items")
+            raise ItemsError(
+                f"column {name!r} has {int(np.isnan(numbers).sum())} NaN: a score of NaN is no score; drop those items"
+            )
         if name in ("logprob", "choice_logprob") and (numbers > 1e-6).any():
             raise ItemsError(f"column {name!r} has {numbers.max():g}: log-probabilities (natural log) are at most 0")
         if name == "squared_error" and (numbers < 0).any():

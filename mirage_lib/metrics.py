@@ -70,6 +70,7 @@ def token_edit_distance(items: pd.DataFrame) -> pd.Series:
     >>> token_edit_distance(items_table(output=[[4, 0, 7], [0, 8, 4]], target=[[4, 0, 8], [4, 0, 8]])).tolist()
     [1.0, 2.0]
     """
+    validate(items, "output", "target")
     output, target = ragged(items, "output").lists(), ragged(items, "target").lists()
     distance = process.cpdist(output, target, scorer=Levenshtein.distance, dtype=np.int64)
     return _scores(items, distance, "token_edit_distance")
@@ -84,11 +85,15 @@ def rouge_l_sum(items: pd.DataFrame, newline: int) -> pd.Series:
     >>> rouge_l_sum(items_table(output=[[1, 2, 0, 3]], target=[[1, 2, 0, 4]]), newline=0).round(3).tolist()
     [0.667]
     """
+    validate(items, "output", "target")
     from rouge_score.rouge_scorer import RougeScorer  # takes half a second to load, and one chapter needs it
 
     scorer = RougeScorer(["rougeLsum"], tokenizer=_Ids())
     texts = [
-        ["".join("\n" if token == newline else f"{token} " for token in tokens) for tokens in ragged(items, name).lists()]
+        [
+            "".join("\n" if token == newline else f"{token} " for token in tokens)
+            for tokens in ragged(items, name).lists()
+        ]
         for name in ("target", "output")
     ]
     score = [scorer.score(target, output)["rougeLsum"].fmeasure for target, output in zip(*texts, strict=True)]
@@ -103,7 +108,7 @@ class _Ids:
 
 
 def multiple_choice_grade(items: pd.DataFrame) -> pd.Series:
-    """1 if the correct option has the most mass, else 0; a tie of m options gives 1/m. Needs `choice_logprob`, `answer`.
+    """1 if the correct option has the most mass, else 0; 1/m if m options tie. Needs `choice_logprob`, `answer`.
 
     >>> from mirage_lib.items import items_table
     >>> multiple_choice_grade(items_table(choice_logprob=[[-1.0, -2.0], [-1.0, -2.0]], answer=[0, 1])).tolist()
@@ -157,7 +162,9 @@ def _choices(items: pd.DataFrame):
     best = np.maximum.reduceat(logprob, starts)
     if np.isneginf(best).any():
         row = items.index[np.flatnonzero(np.isneginf(best))[0]]
-        raise ItemsError(f"column 'choice_logprob' gives every option of row {row!r} probability 0: nothing to normalise")
+        raise ItemsError(
+            f"column 'choice_logprob' gives every option of row {row!r} probability 0: nothing to normalise"
+        )
     mass = np.exp(logprob - best[item_of])
     return mass / np.add.reduceat(mass, starts)[item_of], logprob, starts + answer, item_of, starts
 

@@ -44,8 +44,11 @@ def wilson(successes, n, level=0.95) -> Estimate:
     if ((successes < 0) | (successes > n)).any():
         raise ValueError("successes must lie between 0 and n")
     with np.errstate(invalid="ignore", divide="ignore"):
+        value = successes / n
         low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
-        return Estimate((successes / n)[()], np.clip(low, 0, 1)[()], np.clip(high, 0, 1)[()])
+    # the ends at 0 and n are exact, and rounding must not move them off the value
+    low, high = np.where(successes == 0, 0.0, low), np.where(successes == n, 1.0, high)
+    return Estimate(*(np.where(n == 0, np.nan, x)[()] for x in (value, low, high)))
 
 
 def mean_interval(scores, level=0.95) -> Estimate:
@@ -231,7 +234,10 @@ def fit_sigmoid(x, y) -> Fit:
         for slope in (4, 20)
         for share in (0.3, 0.5, 0.7)
     ]
-    best = min((least_squares(lambda t: curve(t, logx) - y, s, bounds=bounds) for s in starts), key=lambda fit: fit.cost)
+    best = min(
+        (least_squares(lambda t: curve(t, logx) - y, s, bounds=bounds) for s in starts),
+        key=lambda fit: fit.cost,
+    )
     covariance = np.linalg.pinv(best.jac.T @ best.jac) * _residual_se(best.fun, 4) ** 2
     half = stats.t.ppf(0.975, len(x) - 4) * np.sqrt(np.diag(covariance))
     ends = [Estimate(v, v - h, v + h) for v, h in zip(best.x, half, strict=True)]
@@ -280,7 +286,9 @@ def curve(items: pd.DataFrame, metric, by="params", statistic=None, level=0.95) 
 def _finite(scores) -> np.ndarray:
     scores = np.asarray(scores, float).ravel()
     if not np.isfinite(scores).all():
-        raise ValueError(f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite: leave those items out")
+        raise ValueError(
+            f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite: leave those items out"
+        )
     return scores
 
 

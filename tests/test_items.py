@@ -1,0 +1,113 @@
+"""The items table: what goes in comes out, and what is wrong is named."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from mirage_lib.items import COLUMNS, ItemsError, Ragged, items_table, ragged, validate
+
+
+def test_every_documented_column_can_be_written_and_read():
+    example = {
+        pa.string(): ["a", "b"],
+        pa.float64(): [1.0, 2.0],
+        pa.int64(): [0, 1],
+        pa.list_(pa.float64()): [[-1.0], [-2.0, -3.0]],
+        pa.list_(pa.bool_()): [[True], [False, True]],
+        pa.list_(pa.int64()): [[1], [2, 3]],
+    }
+    table = items_table(**{name: example[kind] for name, kind in COLUMNS.items()})
+    validate(table, *COLUMNS)
+    for name, kind in COLUMNS.items():
+        assert table[name].dtype == pd.ArrowDtype(kind)
+        assert [x if isinstance(x, str) else np.asarray(x).tolist() for x in table[name]] == example[kind]
+
+
+def test_the_table_survives_parquet(tmp_path):
+    table = items_table(logprob=[[-1.0], [-2.0, -3.0]], hit=[[True], [False, True]])
+    table.to_parquet(tmp_path / "items.parquet")
+    back = pd.read_parquet(tmp_path / "items.parquet", dtype_backend="pyarrow")
+    assert ragged(back, "logprob").lists() == [[-1.0], [-2.0, -3.0]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[True, False], [True]],
+        np.array([[True, False], [True, True]]),
+        pd.Series([[True], [False]], index=[7, 9]),
+        Ragged(np.array([True, False, True]), np.array([1, 2])),
+        [True, False],
+        pd.Series([np.array([True]), np.array([False])], dtype=object),
+    ],
+)
+def test_hits_are_taken_in_any_reasonable_form(values):
+    got = ragged(items_table(hit=values), "hit")
+    flat = values.values if isinstance(values, Ragged) else np.concatenate([np.atleast_1d(v) for v in values])
+    assert got.values.tolist() == flat.tolist()
+    assert got.lengths.sum() == len(flat)
+
+
+def test_plain_pandas_columns_are_read_too():
+    frame = pd.DataFrame({"logprob": [[-1.0, -2.0], [-3.0]], "answer": [0, 1]})
+    assert ragged(frame, "logprob").lists() == [[-1.0, -2.0], [-3.0]]
+    assert ragged(frame, "answer").values.tolist() == [0, 1]
+
+
+def test_a_slice_of_a_table_is_read_from_its_own_rows():
+    table = items_table(output=[[1], [2, 3], [4]])
+    assert ragged(table.iloc[1:], "output").lists() == [[2, 3], [4]]
+
+
+def test_an_empty_answer_is_an_answer():
+    assert ragged(items_table(output=[[], [1]]), "output").lists() == [[], [1]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "columns", "message"),
+    [
+        (
+            pd.DataFrame({"hit": [[True]]}),
+            ["logprob"],
+            "needs the column 'logprob'.*nats.*the table has 'hit'",
+        ),
+        (pd.DataFrame({"hit": [[True]]}), ["output", "target"], "needs the columns 'output', 'target'"),
+        (pd.DataFrame({"hit": []}), ["hit"], "empty.*nothing to score"),
+        (pd.DataFrame({"hit": [[True], None]}, index=["a", "b"]), ["hit"], "missing value.*first in row 'b'"),
+        (pd.DataFrame({"hit": [[True, None]]}), ["hit"], "missing value.*inside its lists"),
+        (pd.DataFrame({"hit": [[True], []]}), ["hit"], "empty list in row 1"),
+        (pd.DataFrame({"hit": [["yes"]]}), ["hit"], "'hit' must hold list<item: bool>"),
+        (pd.DataFrame({"logprob": [-1.0]}), ["logprob"], "'logprob' must hold list"),
+        (pd.DataFrame({"logprob": [[0.5]]}), ["logprob"], "0.5: log-probabilities .* at most 0"),
+        (pd.DataFrame({"logprob": [[-0.5, float("nan")]]}), ["logprob"], "NaN|missing"),
+        (
+            pd.DataFrame({"squared_error": [1.0, -2.0]}),
+            ["squared_error"],
+            "-2: a squared error is at least 0",
+        ),
+        (pd.DataFrame({"squared_error": [1.0, float("nan")]}), ["squared_error"], "missing|NaN"),
+        (pd.DataFrame({"answer": [0.5]}), ["answer"], "'answer' must hold int64"),
+        (pd.DataFrame({"output": [[1.5]]}), ["output"], "'output' must hold list"),
+    ],
+)
+def test_what_is_wrong_is_named(frame, columns, message):
+    with pytest.raises(ItemsError, match=message):
+        validate(frame, *columns)
+
+
+def test_nan_inside_an_arrow_column_is_found():
+    column = pd.Series(pa.array([[-1.0, float("nan")]]), dtype=pd.ArrowDtype(pa.list_(pa.float64())))
+    with pytest.raises(ItemsError, match="1 NaN"):
+        validate(pd.DataFrame({"logprob": column}), "logprob")
+
+
+def test_building_a_table_refuses_what_it_cannot_hold():
+    with pytest.raises(ItemsError, match="unknown column 'logprobs'"):
+        items_table(logprobs=[[-1.0]])
+    with pytest.raises(ItemsError, match=r"differ in length: \{'hit': 1, 'answer': 2\}"):
+        items_table(hit=[[True]], answer=[0, 1])
+    with pytest.raises(ItemsError, match="'params' must hold double"):
+        items_table(hit=[[True]], params="many")
+    with pytest.raises(ItemsError, match="needs at least one column"):
+        items_table(model="toy")

@@ -1,0 +1,188 @@
+"""Intervals that cover, a resolution that is one, a score with its null, fits that recover what was planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats as scipy_stats
+
+from mirage_lib import metrics, stats
+from mirage_lib.items import items_table
+
+
+def test_wilson_equals_scipy_and_broadcasts():
+    for k, n in ((0, 10), (3, 10), (10, 10), (1, 5000)):
+        low, high = scipy_stats.binomtest(k, n).proportion_ci(method="wilson")
+        assert stats.wilson(k, n) == pytest.approx((k / n, low, high), abs=1e-12)
+    assert stats.wilson([1, 2], [10, 20]).value.tolist() == [0.1, 0.1]
+    assert np.isnan(stats.wilson(0, 0)).all()
+    with pytest.raises(ValueError, match="between 0 and n"):
+        stats.wilson(3, 2)
+
+
+def test_mean_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    for draw, truth in ((lambda: rng.random(50) < 0.1, 0.1), (lambda: rng.normal(2, 3, 12), 2)):
+        covered = np.mean([low <= truth <= high for _, low, high in (stats.mean_interval(draw()) for _ in range(2000))])
+        assert 0.93 < covered < 0.98
+
+
+def test_mean_interval_at_the_edges():
+    assert np.isnan(stats.mean_interval([])).all()
+    assert stats.mean_interval([2.0]) == (2.0, -np.inf, np.inf)
+    zero = stats.mean_interval(np.zeros(100))
+    assert zero.value == zero.low == 0 < zero.high
+    with pytest.raises(ValueError, match="1 of 2 scores are not finite"):
+        stats.mean_interval([1.0, np.nan])
+
+
+def test_bootstrap_agrees_with_students_t_and_is_seeded():
+    scores = np.random.default_rng(0).normal(5, 2, 400)
+    boot, t = stats.bootstrap(scores), stats.mean_interval(scores)
+    assert boot == pytest.approx(t, abs=0.03)
+    assert boot == stats.bootstrap(scores)
+    assert boot != stats.bootstrap(scores, seed=1)
+
+
+def test_bootstrap_does_not_lie_when_all_items_agree():
+    zeros = stats.bootstrap(np.zeros(50))
+    assert zeros.low == 0
+    assert zeros.high == pytest.approx(stats.wilson(0, 50).high, abs=1 / 50)
+    ones = stats.bootstrap(np.ones(50))
+    assert ones.low == pytest.approx(stats.wilson(50, 50).low, abs=1 / 50)
+    assert ones.high == 1
+    assert stats.bootstrap(np.full(9, 2.5)) == (2.5, -np.inf, np.inf)
+    assert np.isnan(stats.bootstrap([])).all()
+    falling = stats.bootstrap(np.zeros(50), lambda s: 1 - s.mean())
+    assert falling.low < falling.high == 1
+
+
+def test_bootstrap_of_subset_accuracy_is_open_above_when_too_few_are_right():
+    scores = np.r_[np.ones(2), np.zeros(18)]
+    five = stats.bootstrap(scores, lambda s: metrics.subset_probability(s.sum(), len(s), 5))
+    assert five.value == 0
+    assert five.high > 0
+
+
+def test_resolution():
+    assert stats.resolution(400) == 0.0025
+    with pytest.raises(ValueError, match="at least one item"):
+        stats.resolution(0)
+
+
+@pytest.mark.parametrize(("p", "power"), [(0.01, 0.95), (0.001, 0.95), (0.2, 0.5)])
+def test_items_needed_to_see_one_success(p, power):
+    n = stats.items_needed(p, power)
+    assert 1 - (1 - p) ** n >= power > 1 - (1 - p) ** (n - 1)
+
+
+def test_items_needed_above_chance_has_the_power_it_promises():
+    n = stats.items_needed(0.35, power=0.9, chance=0.25)
+
+    def power(n):
+        critical = next(k for k in range(n + 2) if scipy_stats.binom.sf(k - 1, n, 0.25) <= 0.05)
+        return scipy_stats.binom.sf(critical - 1, n, 0.35)
+
+    assert power(n - 1) < 0.9
+    assert all(power(m) >= 0.9 for m in range(n, n + 60))
+    assert stats.items_needed(1.0) == 1
+    for bad in ({"p": 0.2, "chance": 0.3}, {"p": 0}, {"p": 0.1, "power": 1}):
+        with pytest.raises(ValueError, match="items_needed wants"):
+            stats.items_needed(**bad)
+
+
+def test_emergence_score_by_hand():
+    assert stats.emergence_score([0, 0.1, 0.2, 0.3]) == pytest.approx(3)  # a straight line of N points scores N - 1
+    assert stats.emergence_score([0.3, 0.2, 0.1, 0]) == pytest.approx(-3)
+    assert stats.emergence_score([0, 1, 0, 0, 10]) == pytest.approx(10)  # steps 1, 1, 0, 10: the median square is 1
+    assert stats.emergence_score([0, 1, 1, 1, 3]) == pytest.approx(3 / np.sqrt(0.5))
+    assert stats.emergence_score([1, 1, 1]) == 0
+    assert stats.emergence_score([0, 0, 0, 1]) == np.inf
+    for bad in ([1, 2], [1, 2, np.nan], [[1, 2, 3]]):
+        with pytest.raises(ValueError, match="at least 3 finite scores"):
+            stats.emergence_score(bad)
+
+
+def test_the_null_of_the_emergence_score_grows_with_the_number_of_points():
+    # 95th percentiles of pure noise
+    for n, expected in ((4, 4.1), (8, 5.1), (12, 5.3), (20, 5.7)):
+        assert np.quantile(stats.emergence_null(n), 0.95) == pytest.approx(expected, abs=0.2)
+    steep = stats.emergence_null(8, trend=1e6)
+    assert steep == pytest.approx(7, abs=1e-3)
+    assert (np.diff(stats.emergence_null(6)) >= 0).all()
+
+
+@pytest.mark.parametrize("noise", [None, 1.0])
+def test_emergence_test_raises_false_alarms_as_often_as_it_says(noise):
+    rng = np.random.default_rng(5)
+    slope = 0 if noise is None else 0.5
+    p_values = [stats.emergence_test(rng.standard_normal(8) + slope * np.arange(8), noise).p_value for _ in range(300)]
+    assert 0.01 < np.mean(np.array(p_values) < 0.05) < 0.10
+
+
+def test_emergence_test_sees_a_jump_and_not_a_line():
+    noise = 0.01
+    rng = np.random.default_rng(0)
+    line = np.linspace(0, 1, 10) + noise * rng.standard_normal(10)
+    jump = np.r_[np.zeros(7), 0.3, 0.7, 1.0] + noise * rng.standard_normal(10)
+    assert stats.emergence_test(jump, noise).p_value < 0.001
+    assert stats.emergence_test(line, noise).p_value > 0.05
+    with pytest.raises(ValueError, match="above 0"):
+        stats.emergence_test(line, noise=0.0)
+
+
+def test_power_law_fit_recovers_what_was_planted_and_its_intervals_cover():
+    rng = np.random.default_rng(1)
+    x = np.logspace(6, 10, 9)
+    inside = []
+    for _ in range(300):
+        y = (x / 1e12) ** -0.1 * np.exp(0.02 * rng.standard_normal(9))
+        fit = stats.fit_power_law(x, y)
+        alpha, c = fit.parameters["alpha"], fit.parameters["c"]
+        inside.append((alpha.low <= -0.1 <= alpha.high, c.low <= 1e12 <= c.high))
+    assert fit.predict(x) == pytest.approx(y, rel=0.1)
+    assert fit.predict(c.value) == pytest.approx(1)
+    assert (np.mean(inside, axis=0) > 0.91).all()
+    with pytest.raises(ValueError, match="x > 0 and y > 0"):
+        stats.fit_power_law(x, y - y[0])
+    with pytest.raises(ValueError, match="at least 3 long"):
+        stats.fit_power_law(x[:2], y[:2])
+
+
+def test_sigmoid_fit_recovers_what_was_planted_and_its_intervals_cover():
+    rng = np.random.default_rng(1)
+    x = np.logspace(6, 12, 25)
+    truth = {"floor": 0.25, "ceiling": 0.8, "slope": 1.5, "midpoint": 1e9}
+    clean = 0.25 + 0.55 / (1 + (x / 1e9) ** -1.5)
+    inside = []
+    for _ in range(60):
+        fit = stats.fit_sigmoid(x, np.clip(clean + 0.01 * rng.standard_normal(25), 0, 1))
+        inside.append([fit.parameters[name].low <= value <= fit.parameters[name].high for name, value in truth.items()])
+    assert (np.mean(inside, axis=0) > 0.85).all()
+    assert fit.predict(x) == pytest.approx(clean, abs=0.02)
+    with pytest.raises(ValueError, match=r"scores y in \[0, 1\]"):
+        stats.fit_sigmoid(x, 2 * clean)
+
+
+def test_forecast_error_holds_out_the_largest():
+    x, y = np.array([1e9, 1e6, 1e8, 1e7]), np.array([9.0, 8.0, 2.0, 4.0])
+    assert stats.forecast_error(x, y, stats.fit_power_law, held_out=1) == pytest.approx(8.0)  # 8, 4, 2 foretell 1
+    for held_out in (0, 4):
+        with pytest.raises(ValueError, match="between 1 and 3"):
+            stats.forecast_error(x, y, stats.fit_power_law, held_out)
+    with pytest.raises(ValueError, match="of one length"):
+        stats.forecast_error(x, y[:2], stats.fit_power_law, 1)
+
+
+def test_curve_of_means_and_of_another_statistic():
+    items = items_table(hit=[[True], [True], [False], [True]], params=[1e9, 1e9, 1e6, 1e6])
+    table = stats.curve(items, metrics.exact_match)
+    assert list(table.columns) == ["x", "value", "low", "high", "n"]
+    assert table["x"].tolist() == [1e6, 1e9]
+    assert table["value"].tolist() == [0.5, 1.0]
+    assert table["n"].tolist() == [2, 2]
+    pairs = stats.curve(items, metrics.exact_match, statistic=lambda s: metrics.subset_probability(s.sum(), len(s), 2))
+    assert pairs["value"].tolist() == [0.0, 1.0]
+    assert (pairs["low"] <= pairs["value"]).all()
+    with pytest.raises(ValueError, match="no column 'flops'"):
+        stats.curve(items, metrics.exact_match, by="flops")
+    assert isinstance(table, pd.DataFrame)

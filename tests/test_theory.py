@@ -1,0 +1,195 @@
+"""Every closed form against draws from the same model, and every draw against a closed form."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, special
+from scipy import stats as scipy_stats
+
+from mirage_lib import metrics, stats, theory
+from mirage_lib.items import Ragged, items_table
+
+N = 40_000
+
+
+def agrees(scores, expected, sigmas=5):
+    """The mean of seeded draws lies within `sigmas` standard errors of the closed form."""
+    error = max(np.std(scores) / np.sqrt(len(scores)), 1e-9)
+    assert abs(np.mean(scores) - expected) < sigmas * error, (np.mean(scores), expected, error)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2023)
+
+
+def test_scaling_law_by_hand():
+    assert theory.cross_entropy(8.8e13) == 1.0
+    assert theory.cross_entropy(1e6, c=1e8, alpha=-0.5) == pytest.approx(10.0)
+    assert theory.cross_entropy(1e10, c=1e8, alpha=-0.5, irreducible=0.25) == pytest.approx(0.35)
+    with pytest.raises(ValueError, match="alpha < 0"):
+        theory.cross_entropy(1e6, alpha=0.1)
+    with pytest.raises(ValueError, match="c > 0"):
+        theory.cross_entropy(1e6, c=0)
+
+
+def test_irreducible_loss_caps_accuracy():
+    assert theory.token_probability(theory.cross_entropy(1e30, c=1.0, alpha=-1, irreducible=0.5)) == pytest.approx(
+        np.exp(-0.5)
+    )
+
+
+@pytest.mark.parametrize(("p", "length"), [(0.5, 1), (0.8, 3), (0.95, 20)])
+def test_accuracy_and_edit_distance_of_independent_tokens(rng, p, length):
+    items = theory.draw_items(p, length, N, rng)
+    agrees(metrics.exact_match(items), theory.accuracy(p, length))
+    agrees(metrics.token_accuracy(items), p)
+    assert metrics.expected_accuracy(items).to_numpy() == pytest.approx(theory.accuracy(p, length))
+    wrong = (1 - metrics.token_accuracy(items)) * length
+    agrees(wrong, theory.token_edit_distance(p, length))
+    distance = metrics.token_edit_distance(items)
+    assert (distance <= wrong + 1e-9).all()
+    if length > 10:  # insertions and deletions do pay on long targets: the bound is not an equality
+        assert (distance < wrong - 0.5).any()
+
+
+@pytest.mark.parametrize(("p", "options"), [(0.3, 2), (0.6, 2), (0.4, 3), (0.3, 5), (0.45, 5), (0.02, 200), (0.15, 10)])
+def test_multiple_choice_toy(rng, p, options):
+    items = theory.draw_choices(p, options, N, rng)
+    agrees(metrics.multiple_choice_grade(items), theory.multiple_choice_grade(p, options))
+    agrees(metrics.brier_choices(items), theory.brier_choices(p, options))
+    assert metrics.brier_target(items).to_numpy() == pytest.approx(theory.brier_target(p))
+
+
+def test_multiple_choice_grade_is_a_step_between_1_over_k_and_one_half():
+    p = np.linspace(0.001, 0.999, 500)
+    for options in (2, 3, 4, 10, 50, 1000):
+        grade = theory.multiple_choice_grade(p, options)
+        assert (np.diff(grade) >= -1e-8).all()
+        assert (grade[p < 1 / options] == 0).all()
+        assert (grade[p >= 0.5] == 1).all()
+        assert ((grade >= -1e-8) & (grade <= 1 + 1e-8)).all()
+    assert theory.multiple_choice_grade(1.0, 4) == 1
+    with pytest.raises(ValueError, match="at least 2 options"):
+        theory.multiple_choice_grade(0.5, 1)
+
+
+def test_three_options_by_hand():
+    # a stick of length 0.6 broken once: the longer piece is shorter than 0.4 when the break lies in the middle third
+    assert theory.multiple_choice_grade(0.4, 3) == pytest.approx(1 / 3)
+
+
+def test_unequal_items_gamma(rng):
+    losses = rng.gamma(0.5, 4.0, N)
+    items = theory.draw_items(np.exp(-losses), 1, N, rng)
+    agrees(metrics.expected_accuracy(items), theory.gamma_accuracy(0.5, 4.0))
+    agrees(metrics.exact_match(items), theory.gamma_accuracy(0.5, 4.0))
+    assert theory.gamma_accuracy(0.5, 4.0) == pytest.approx(0.447, abs=5e-4)
+    assert np.exp(-2.0) == pytest.approx(0.135, abs=5e-4)  # what one item of the mean loss would score
+
+
+def test_unequal_items_beta(rng):
+    p = rng.beta(2, 1, N)
+    items = theory.draw_items(p, 20, N, rng)
+    agrees(metrics.exact_match(items), theory.beta_accuracy(2, 1, 20))
+    quadrature = integrate.quad(lambda q: q**20 * scipy_stats.beta(2, 1).pdf(q), 0, 1)[0]
+    assert theory.beta_accuracy(2, 1, 20) == pytest.approx(quadrature)
+    # the tail is a power law: L^-b Gamma(a + b) / Gamma(a)
+    assert theory.beta_accuracy(2, 1.5, 1e6) == pytest.approx(
+        1e6**-1.5 * special.gamma(3.5) / special.gamma(2), rel=1e-4
+    )
+
+
+def test_unequal_lengths(rng):
+    lengths = 1 + rng.poisson(4, N)
+    items = theory.draw_items(0.7, lengths, N, rng)
+    agrees(metrics.exact_match(items), theory.poisson_length_accuracy(0.7, 4))
+    assert theory.poisson_length_accuracy(0.7, 4) > theory.accuracy(0.7, 5)
+
+
+def test_greedy_against_sampling(rng):
+    for p, vocabulary in ((0.3, 10), (0.45, 4), (0.7, 10)):
+        items = theory.draw_items(p, 2, N, rng, vocabulary=vocabulary, greedy=True)
+        agrees(metrics.exact_match(items), theory.multiple_choice_grade(p, vocabulary) ** 2)
+
+
+def test_probabilities_an_item_and_a_token():
+    p = np.array([[0.5, 0.25], [1.0, 0.125]])
+    a_token = theory.draw_items(p, 2, 2, np.random.default_rng(0))
+    assert metrics.expected_accuracy(a_token).tolist() == pytest.approx([0.125, 0.125])
+    an_item = theory.draw_items([0.5, 0.25], [1, 3], 2, np.random.default_rng(0), model="toy")
+    assert metrics.expected_accuracy(an_item).tolist() == pytest.approx([0.5, 0.25**3])
+    assert an_item["length"].tolist() == [1, 3]
+
+
+def test_draws_are_the_same_for_the_same_seed():
+    one, two = (theory.draw_items(0.5, 3, 50, np.random.default_rng(1)) for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+    assert not one.equals(theory.draw_items(0.5, 3, 50, np.random.default_rng(2)))
+
+
+@pytest.mark.parametrize("p", [0.0, 1.5, -0.1, np.nan])
+def test_draws_refuse_impossible_probabilities(p):
+    with pytest.raises(ValueError, match="probabilities must lie in"):
+        theory.draw_items(p, 1, 5, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="probabilities must lie in"):
+        theory.draw_choices(p, 4, 5, np.random.default_rng(0))
+
+
+distributions = st.lists(st.floats(0, 1), min_size=2, max_size=8).filter(lambda v: sum(v) > 0.01)
+
+
+@given(distributions)
+def test_renyi_orders_bound_greedy_sampling_and_exp_minus_entropy(weights):
+    p = np.array(weights) / sum(weights)
+    shannon, collision, least = (theory.renyi_entropy(p, order) for order in (1, 2, np.inf))
+    assert shannon == pytest.approx(scipy_stats.entropy(p), abs=1e-9)
+    assert np.exp(-collision) == pytest.approx((p**2).sum())
+    assert np.exp(-least) == pytest.approx(p.max())
+    assert np.exp(-shannon) <= np.exp(-collision) + 1e-9 <= np.exp(-least) + 2e-9
+
+
+@given(distributions, st.floats(0.2, 5))
+def test_temperature_is_a_softmax_of_scaled_logits(weights, temperature):
+    p = np.array(weights) / sum(weights)
+    with np.errstate(divide="ignore"):
+        expected = special.softmax(np.log(p) / temperature)
+    assert theory.decoding_distribution(p, temperature) == pytest.approx(expected, abs=1e-9)
+
+
+def test_nucleus_keeps_the_fewest_tokens_that_reach_the_mass():
+    p = np.array([0.1, 0.5, 0.15, 0.25])
+    assert theory.decoding_distribution(p, top_p=0.5).tolist() == [0, 1, 0, 0]
+    assert theory.decoding_distribution(p, top_p=0.51) == pytest.approx([0, 2 / 3, 0, 1 / 3])
+    assert theory.decoding_distribution(p, top_p=1.0) == pytest.approx(p)
+    for bad in ({"temperature": 0}, {"top_p": 0}, {"top_p": 1.1}):
+        with pytest.raises(ValueError, match="temperature must be > 0"):
+            theory.decoding_distribution(p, **bad)
+
+
+def test_sampling_whole_answers_is_right_with_probability_exp_minus_ce_whatever_the_dependence(rng):
+    """Chain rule: a Markov chain over 3 tokens, targets from another process, no independence anywhere."""
+    chain = rng.dirichlet(np.ones(3), size=3)
+    target = rng.integers(3, size=(50, 4))
+    path = np.c_[np.zeros(50, int), target]
+    logprob = np.log(chain[path[:, :-1], path[:, 1:]])
+    expected = metrics.expected_accuracy(items_table(logprob=Ragged(logprob.ravel(), np.full(50, 4))))
+    tries, cumulative = 2000, chain.cumsum(1)
+    state, right = np.zeros((50, tries), int), np.ones((50, tries), bool)
+    for t in range(4):
+        state = (rng.random((50, tries, 1)) > cumulative[state]).sum(-1)
+        right &= state == target[:, t, None]
+    z = (right.mean(1) - expected) / np.sqrt(expected * (1 - expected) / tries)
+    assert abs(z).max() < 5
+
+
+def test_the_curve_of_drawn_items_covers_the_closed_form(rng):
+    params = np.logspace(7, 12, 8)
+    p = theory.token_probability(theory.cross_entropy(params, c=1e10, alpha=-0.3))
+    items = pd.concat([theory.draw_items(q, 4, 4000, rng, params=n) for n, q in zip(params, p, strict=True)])
+    table = stats.curve(items, metrics.exact_match, level=0.9999)
+    assert table["x"].tolist() == pytest.approx(params)
+    truth = theory.accuracy(p, 4)
+    assert ((table["low"] <= truth) & (truth <= table["high"])).all()
