@@ -40,7 +40,7 @@ def wilson(successes, n, level=0.95) -> Estimate:
     >>> [round(float(x), 3) for x in wilson(0, 100)]
     [0.0, 0.0, 0.037]
     """
-    successes, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+    successes, n = np.asarray(successes, float) + 0 * np.asarray(n), np.asarray(n, float) + 0 * np.asarray(successes)
     if ((successes < 0) | (successes > n)).any():
         raise ValueError("successes must lie between 0 and n")
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -238,8 +238,12 @@ def fit_sigmoid(x, y) -> Fit:
         (least_squares(lambda t: curve(t, logx) - y, s, bounds=bounds) for s in starts),
         key=lambda fit: fit.cost,
     )
-    covariance = np.linalg.pinv(best.jac.T @ best.jac) * _residual_se(best.fun, 4) ** 2
-    half = stats.t.ppf(0.975, len(x) - 4) * np.sqrt(np.diag(covariance))
+    _, sizes, directions = np.linalg.svd(best.jac)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # a direction that the points do not fix has an infinite error, which a pseudo-inverse would call zero
+        spread = np.where(sizes > 1e-8 * sizes[0], 1 / sizes, np.inf)[:, None]
+        error = np.sqrt((np.where(np.abs(directions) > 1e-6, spread * directions, 0.0) ** 2).sum(0))
+    half = stats.t.ppf(0.975, len(x) - 4) * error * max(_residual_se(best.fun, 4), 1e-12)
     ends = [Estimate(v, v - h, v + h) for v, h in zip(best.x, half, strict=True)]
     parameters = dict(zip(("floor", "ceiling", "slope", "midpoint"), ends, strict=True))
     with np.errstate(over="ignore"):

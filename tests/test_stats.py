@@ -163,6 +163,14 @@ def test_sigmoid_fit_recovers_what_was_planted_and_its_intervals_cover():
         stats.fit_sigmoid(x, 2 * clean)
 
 
+def test_a_sigmoid_says_what_the_points_do_not_fix():
+    rng = np.random.default_rng(0)
+    fit = stats.fit_sigmoid(np.logspace(6, 9, 12), 0.25 + 0.005 * rng.standard_normal(12))  # nothing but the floor
+    slope, midpoint = fit.parameters["slope"], fit.parameters["midpoint"]
+    assert not np.isfinite([slope.low, slope.high]).all() or slope.high - slope.low > 10
+    assert midpoint.high > 30 * midpoint.low  # of a thousandfold range of x
+
+
 def test_forecast_error_holds_out_the_largest():
     x, y = np.array([1e9, 1e6, 1e8, 1e7]), np.array([9.0, 8.0, 2.0, 4.0])
     assert stats.forecast_error(x, y, stats.fit_power_law, held_out=1) == pytest.approx(8.0)  # 8, 4, 2 foretell 1
