@@ -1,5 +1,292 @@
-"""Sphinx extension of the book."""
+"""Sphinx extension of the book: what must fail a build fails it, and a page loads nothing from elsewhere.
+
+- A chapter's cached results are kept only as long as the library, its data and the lock file are what they were.
+- Warnings, which fail the build: a figure without alternative text, a chapter over its time.
+- Charts are drawn by Vega from the book's own files; the Colab button and the download give the converted notebook.
+- `_build/references.json` keeps what the notebooks need of the pages: titles, numbers of figures and equations.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import notebooks
+import sphinxcontrib.bibtex.plugin
+import yaml
+from docutils import nodes
+from sphinx.util import logging
+from sphinxcontrib.bibtex.style.referencing import BracketStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
+
+log = logging.getLogger(__name__)
+CODE_CELL = re.compile(r"^(`{3,})\{code-cell\}.*?\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
+KERNEL = re.compile(r"\A(---\n(?:[^\n]*\n)*?)kernelspec:\n((?:[ \t]+[^\n]*\n)+)")
+
+
+# ---- what a chapter's results depend on
+
+
+def imported(source: str, package: Path) -> set[Path]:
+    """Return the modules of `package` that Python source imports itself, inside functions too."""
+    name, found = package.name, set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            paths = [alias.name for alias in node.names]
+            # `import mirage_lib` can reach every module through attributes
+            if name in paths:
+                return set(package.glob("*.py"))
+        elif isinstance(node, ast.ImportFrom):
+            base = name if node.level else node.module or ""
+            base += f".{node.module}" if node.level and node.module else ""
+            paths = [base] + [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for path in paths:
+            parts = path.split(".")
+            if parts[0] == name:
+                found.add(package / "__init__.py")
+                found.add(package.joinpath(*parts[1:]).with_suffix(".py") if parts[1:] else package / "__init__.py")
+    return {path for path in found if path.exists()}
+
+
+def code_of(chapter: str) -> str:
+    """Return the Python of a chapter's code cells, without IPython's magics."""
+    options = re.compile(r"\A(?:(?::[^\n]*\n)+|---\n.*?\n---\n)", re.DOTALL)
+    cells = [options.sub("", body) for _, body in CODE_CELL.findall(chapter)]
+    lines = "\n".join(cells).splitlines()
+    return "\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines)
+
+
+def dependencies(chapter: str, root: Path) -> list[Path]:
+    """Return the files, beside its own text, that decide what a chapter computes."""
+    package = root / "mirage_lib"
+    modules = imported(code_of(chapter), package)
+    waiting = list(modules)
+    while waiting:
+        for module in imported(waiting.pop().read_text(), package) - modules:
+            modules.add(module)
+            waiting.append(module)
+    data = []
+    if modules:
+        data = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+    return sorted([*modules, *data, root / "requirements.txt"])
+
+
+def digest(paths: list[Path], root: Path) -> str:
+    """Return a digest of the names and the contents of files, and of the Python that runs."""
+    total = hashlib.sha256(platform.python_version().encode())
+    for path in paths:
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+        total.update(f"\n{path.relative_to(root)} {content}".encode())
+    return total.hexdigest()
+
+
+def cover_library(app, docname, source):
+    """Put the digest into the chapter's kernelspec, which jupyter-cache's key covers; keep the line numbers."""
+    match = KERNEL.match(source[0])
+    if not match:
+        return
+    root = Path(app.srcdir)
+    try:
+        paths = dependencies(source[0], root)
+    except SyntaxError as error:
+        log.warning("a code cell is not Python: %s", error, location=docname)
+        return
+    for path in paths:
+        app.env.note_dependency(str(path))
+    kernel = yaml.safe_load(match[2]) | {"depends": digest(paths, root)}
+    comments = "#\n" * match[2].count("\n")
+    source[0] = f"{match[1]}kernelspec: {json.dumps(kernel)}\n{comments}{source[0][match.end() :]}"
+
+
+# ---- what fails a build
+
+
+def check_times(app, env):
+    """Warn of a chapter that ran longer than its time, the `execution_timeout` of its front matter or the book's."""
+    for docname, data in getattr(env, "nb_metadata", {}).items():
+        seconds = (data.get("exec_data") or {}).get("runtime") or 0
+        limit = data.get("limit", app.config.nb_execution_timeout)
+        if seconds > limit:
+            log.warning("ran for %.0f s, more than its %.0f s", seconds, limit, location=docname)
+            forget(app, docname)
+
+
+def forget(app, docname):
+    """Drop a chapter's cached results, so that the next build measures its time again."""
+    from jupyter_cache import get_cache
+
+    cache = get_cache(app.env.mystnb_config.execution_cache_path)
+    for record in cache.list_cache_records():
+        if Path(record.uri) == Path(app.env.doc2path(docname)):
+            cache.remove_cache(record.pk)
+
+
+def note_limit(app, doctree):
+    """Keep the time that a chapter's front matter allows it."""
+    settings = app.env.metadata[app.env.docname].get("mystnb")
+    settings = json.loads(settings) if isinstance(settings, str) else settings or {}
+    if "execution_timeout" in settings:
+        app.env.nb_metadata[app.env.docname]["limit"] = settings["execution_timeout"]
+
+
+def check_alternative_texts(app, doctree, docname):
+    """Warn of every picture and every chart that a reader who cannot see it is not told about."""
+    for image in doctree.findall(nodes.image):
+        if not image.get("alt", "").strip():
+            log.warning(
+                "no alternative text for a figure: give the cell `mystnb: {image: {alt: ...}}`, "
+                "or the image `:alt:` or ![text](file)",
+                location=image if image.line else docname,
+            )
+    for raw in doctree.findall(nodes.raw):
+        for tag in re.findall(r"<(?:img|div class=\"mirage-chart\")[^>]*>", raw.astext()):
+            if not re.search(r"(?:alt|aria-label)=\"[^\"]*\S[^\"]*\"", tag):
+                log.warning("no alternative text for a chart: .properties(description=...)", location=docname)
+
+
+# ---- the pages
+
+
+def parentheses():
+    return BracketStyle(left="(", right=")")
+
+
+@dataclass
+class Citations(AuthorYearReferenceStyle):
+    """Author (year), which no reader takes for a link's or a formula's brackets."""
+
+    bracket_parenthetical: BracketStyle = field(default_factory=parentheses)
+    bracket_textual: BracketStyle = field(default_factory=parentheses)
+    bracket_author: BracketStyle = field(default_factory=parentheses)
+    bracket_label: BracketStyle = field(default_factory=parentheses)
+    bracket_year: BracketStyle = field(default_factory=parentheses)
+
+
+def configure(app, config):
+    """Derive the site's address from the repository's; hide the solutions in the student's book."""
+    student = bool(os.environ.get("MIRAGE_STUDENT"))
+    config.html_baseurl = notebooks.site_url(config.html_theme_options["repository_url"])
+    config.hide_solutions = student
+    # every book built here shares the cached results
+    config.nb_execution_cache_path = str(Path(app.srcdir) / "_build" / ".jupyter_cache")
+    # the source shows the solutions
+    config.html_copy_source = not student
+    # the sidebar has the search already
+    config.html_theme_options = config.html_theme_options | {"navbar_persistent": []}
+    if student:
+        config.html_theme_options = config.html_theme_options | {"launch_buttons": {}}
+
+
+def link_notebook(app, pagename, templatename, context, doctree):
+    """Let the page's buttons give the chapter's notebook, converted, and not the MyST source as a notebook."""
+    chapter = Path(app.srcdir) / f"{pagename}.md"
+    download = Path(app.outdir) / "_sources" / f"{pagename}.ipynb"
+    is_chapter = chapter in notebooks.chapters(Path(app.srcdir))
+    groups = context.get("header_buttons", [])
+    for group in groups:
+        if group.get("label") == "launch-buttons":
+            for button in group["buttons"]:
+                button["url"] = re.sub(r"\.md$", ".ipynb", button.get("url", ""))
+        if group.get("label") == "download-buttons" and not is_chapter:
+            group["buttons"] = [b for b in group["buttons"] if not b.get("url", "").endswith(".ipynb")]
+    if not is_chapter:
+        context["header_buttons"] = [g for g in groups if g.get("label") != "launch-buttons"]
+        download.unlink(missing_ok=True)
+
+
+def mend(app, pagename, templatename, context, doctree):
+    """Repair what the theme and its extensions get wrong on every page."""
+    # Thebe runs no code here, declares its constants twice and names another host
+    context["script_files"] = [
+        script for script in context["script_files"] if "thebe" not in str(vars(script)).lower()
+    ]
+    # its children are entries of a bibliography, not items of a list
+    context["body"] = context.get("body", "").replace('role="list" class="citation-list"', 'class="citation-list"')
+
+
+def finish(app, error):
+    """Write what the pages and the notebooks need, once the pages are there."""
+    if error or app.builder.format != "html":
+        return
+    write_vega(Path(app.outdir) / "_static" / "vega.js")
+    build = Path(app.outdir).parent
+    (build / "references.json").write_text(json.dumps(references(app), indent=1, sort_keys=True))
+    root, solutions = Path(app.srcdir), not app.config.hide_solutions
+    for chapter in notebooks.chapters(root):
+        download = Path(app.outdir) / "_sources" / "book" / f"{chapter.stem}.ipynb"
+        if (build / "jupyter_execute" / "book" / f"{chapter.stem}.ipynb").exists():
+            download.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                download.write_text(notebooks.converted(chapter, root, build, solutions=solutions))
+            except notebooks.ConversionError as problem:
+                log.warning("%s", problem, location=f"book/{chapter.stem}")
+                app.statuscode = 1
+
+
+def write_vega(path: Path):
+    """Write Vega, Vega-Lite and Vega-Embed as one script, unless this version is there already."""
+    import altair
+    import vl_convert
+
+    vega_lite = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    head = f"// vl-convert {vl_convert.__version__}, Vega-Lite {vega_lite}\n"
+    if path.exists() and path.read_text().startswith(head):
+        return
+    path.write_text(head + vl_convert.javascript_bundle(vl_version=vega_lite))
+
+
+def references(app) -> dict:
+    """Return titles and numbers of everything that a page can refer to, as the pages print them."""
+    env, config = app.env, app.config
+    std, equations = env.get_domain("std"), env.get_domain("math").equations
+
+    def number(docname, figtype, target):
+        digits = env.toc_fignumbers.get(docname, {}).get(figtype, {}).get(target)
+        return ".".join(map(str, digits)) if digits else ""
+
+    labels = {}
+    for label, (docname, target) in std.anonlabels.items():
+        title = str(std.labels.get(label, ("", "", ""))[2])
+        text = ""
+        for figtype in env.toc_fignumbers.get(docname, {}):
+            if digits := number(docname, figtype, target):
+                text = str(config.numfig_format.get(figtype, "%s")) % digits
+        labels[label] = {"page": docname, "target": target, "title": title, "number": text}
+    for label, (docname, _) in equations.items():
+        target = nodes.make_id(f"equation-{label}")
+        labels[label] = {
+            "page": docname,
+            "target": target,
+            "title": "",
+            "number": number(docname, "displaymath", target),
+        }
+    terms = {name: target for (kind, name), (_, target) in std.objects.items() if kind == "term"}
+    return {
+        "labels": labels,
+        "terms": terms,
+        "titles": {docname: title.astext() for docname, title in env.titles.items()},
+    }
 
 
 def setup(app):
-    return {"parallel_read_safe": False}
+    # mirage_lib.figures draws for the page, not for a notebook
+    os.environ["MIRAGE_BOOK"] = "1"
+    sphinxcontrib.bibtex.plugin.register_plugin(
+        "sphinxcontrib.bibtex.style.referencing", "author_year_in_parentheses", Citations
+    )
+    app.add_js_file("mirage.js", loading_method="defer")
+    app.connect("config-inited", configure)
+    app.connect("source-read", cover_library)
+    app.connect("doctree-read", note_limit)
+    app.connect("env-updated", check_times)
+    app.connect("doctree-resolved", check_alternative_texts)
+    app.connect("html-page-context", link_notebook, priority=900)
+    app.connect("html-page-context", mend, priority=901)
+    app.connect("build-finished", finish)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -1,0 +1,33 @@
+// Draws each chart of a page from the Vega-Lite specification that the page holds, with the Vega that the book
+// itself serves. The bundle is loaded only on pages that have a chart. Colours in the dark are left to mirage.css.
+const bundle = new URL("vega.js", document.currentScript.src);
+
+async function drawCharts() {
+  const charts = document.querySelectorAll(".mirage-chart");
+  if (!charts.length) return;
+  await import(bundle);
+  for (const chart of charts) {
+    const spec = JSON.parse(chart.querySelector("script").textContent);
+    const faceted = ["row", "column", "facet"].some((channel) => spec.encoding?.[channel]);
+    if ((spec.mark || spec.layer) && !faceted) {
+      // one view fills the width of the page, up to the width that its author gave it
+      const width = typeof spec.width === "number" ? spec.width : spec.config?.view?.continuousWidth ?? 520;
+      chart.style.maxWidth = `${width + 100}px`;
+      spec.width = "container";
+      spec.autosize = { type: "fit-x", contains: "padding" };
+    }
+    spec.background = "transparent";
+    const drawing = document.createElement("div");
+    chart.append(drawing);
+    await window.vegaEmbed(drawing, spec, { actions: false, renderer: "svg" });
+    // the chart's description is said once, by its frame
+    for (const svg of drawing.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
+    for (const input of drawing.querySelectorAll(".vega-bind input, .vega-bind select")) {
+      const name = input.closest(".vega-bind").querySelector(".vega-bind-name");
+      input.setAttribute("aria-label", name.textContent.replace(/[:\s]+$/, ""));
+    }
+    chart.dataset.drawn = "true";
+  }
+}
+
+document.addEventListener("DOMContentLoaded", drawCharts);

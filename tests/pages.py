@@ -1,0 +1,107 @@
+"""Open a built page in a headless browser and list what a reader would find broken."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+# Formulas left as they were typed, outside code
+RAW_MATHEMATICS = r"""() => {
+  const raw = [];
+  const walk = document.createTreeWalker(document.querySelector("main, body"), NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent;
+    if (walk.currentNode.parentElement.closest("script, style, pre, code, mjx-container, textarea")) continue;
+    if (/\\\(|\\\[|\$\$/.test(text)) raw.push(text.trim().slice(0, 80));
+  }
+  for (const math of document.querySelectorAll(".math"))
+    if (!math.querySelector("mjx-container")) raw.push(math.textContent.trim().slice(0, 80));
+  for (const error of document.querySelectorAll("mjx-merror, [data-mjx-error]"))
+    raw.push("MathJax: " + (error.getAttribute("data-mjx-error") || error.textContent));
+  return raw;
+}"""
+
+EMPTY_CHARTS = """() => [...document.querySelectorAll(".mirage-chart")].filter(chart =>
+  !chart.querySelector(".role-mark path, .role-mark rect, .role-mark line, .role-mark text")
+).map(chart => chart.getAttribute("aria-label"))"""
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(folder: Path):
+    """Serve a folder on loopback; gives its address."""
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Silent, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+def problems(chromium, address: str, path: str, theme: str, width: int = 1280) -> list[str]:
+    """Open a page with every other host blocked; return what is wrong with it, in words."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = []
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+    )
+    context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
+
+    def route(request):
+        if request.request.url.startswith((address, "data:", "blob:")):
+            request.continue_()
+        else:
+            found.append(f"asks another host: {request.request.url}")
+            request.abort()
+
+    context.route("**/*", route)
+    page = context.new_page()
+    page.on("console", lambda m: found.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    page.on("requestfailed", lambda r: found.append(f"failed: {r.url}") if r.url.startswith(address) else None)
+    page.on("response", lambda r: found.append(f"status {r.status}: {r.url}") if r.status >= 400 else None)
+    try:
+        page.goto(f"{address}/{path}", wait_until="networkidle")
+        if page.evaluate("Boolean(window.MathJax && MathJax.startup)"):
+            page.evaluate("MathJax.startup.promise.then(() => true)")
+        if page.locator(".mirage-chart").count():
+            try:
+                page.wait_for_function(
+                    "[...document.querySelectorAll('.mirage-chart')].every(c => c.dataset.drawn)", timeout=10_000
+                )
+            except Exception:
+                found.append("a chart is not drawn after 10 seconds")
+        found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
+        found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
+        for violation in Axe().run(page, options={"preload": False}).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                nodes = "; ".join(f"{node['html'][:120]} {node['any'][0]['message'] if node['any'] else ''}" for node in violation["nodes"][:5])
+                found.append(f"axe {violation['id']} ({violation['impact']}): {nodes}")
+    finally:
+        context.close()
+    return found

@@ -1,0 +1,1 @@
+"""Loaded by no chapter."""
