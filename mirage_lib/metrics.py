@@ -201,6 +201,10 @@ def subset_probability(correct, n, k):
     [0.8, 1.0]
     """
     correct, n, k = np.broadcast_arrays(*(np.asarray(value, float) for value in (correct, n, k)))
+    counts = [np.rint(value) for value in (correct, n, k)]
+    if not np.allclose(counts, [correct, n, k], rtol=1e-9, atol=1e-6):
+        raise ValueError("subset_probability counts items: correct, n and k must be whole numbers")
+    correct, n, k = counts
     if (k < 1).any() or (correct < 0).any() or (correct > n).any():
         raise ValueError("subset_probability needs k >= 1 and 0 <= correct <= n")
     return np.where(k > n, np.nan, hypergeom.pmf(k, n, correct, k))[()]

@@ -115,7 +115,8 @@ def test_subset_probability_stays_exact_for_large_tables_and_broadcasts():
     exact = math.comb(4800, 20) / math.comb(5153, 20)
     assert metrics.subset_probability(4800, 5153, 20) == pytest.approx(exact, rel=1e-9)
     assert metrics.subset_probability([0, 10], 10, [[1], [10]]) == pytest.approx(np.array([[0.0, 1.0], [0.0, 1.0]]))
-    for bad in ((3, 2, 1), (-1, 2, 1), (1, 2, 0)):
+    assert metrics.subset_probability(0.3 * 10, 10, 1) == pytest.approx(0.3)  # 3.0000000000000004 is 3
+    for bad in ((3, 2, 1), (-1, 2, 1), (1, 2, 0), (2.5, 10, 2)):
         with pytest.raises(ValueError, match="subset_probability"):
             metrics.subset_probability(*bad)
 
