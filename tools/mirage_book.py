@@ -111,7 +111,7 @@ def check_times(app, env):
     """Warn of a chapter that ran longer than its time, the `execution_timeout` of its front matter or the book's."""
     for docname, data in getattr(env, "nb_metadata", {}).items():
         seconds = (data.get("exec_data") or {}).get("runtime") or 0
-        limit = data.get("limit", app.config.nb_execution_timeout)
+        limit = own_limit(Path(env.doc2path(docname)).read_text()) or app.config.nb_execution_timeout
         if seconds > limit:
             log.warning("ran for %.0f s, more than its %.0f s", seconds, limit, location=docname)
             forget(app, docname)
@@ -127,12 +127,10 @@ def forget(app, docname):
             cache.remove_cache(record.pk)
 
 
-def note_limit(app, doctree):
-    """Keep the time that a chapter's front matter allows it."""
-    settings = app.env.metadata[app.env.docname].get("mystnb")
-    settings = json.loads(settings) if isinstance(settings, str) else settings or {}
-    if "execution_timeout" in settings:
-        app.env.nb_metadata[app.env.docname]["limit"] = settings["execution_timeout"]
+def own_limit(chapter: str) -> int | None:
+    """Return the `execution_timeout` of a chapter's front matter, if it has one."""
+    front = re.match(r"\A---\n(.*?)\n---\n", chapter, re.DOTALL)
+    return ((yaml.safe_load(front[1]) or {}).get("mystnb") or {}).get("execution_timeout") if front else None
 
 
 def check_alternative_texts(app, doctree, docname):
@@ -283,7 +281,6 @@ def setup(app):
     app.add_js_file("mirage.js", loading_method="defer")
     app.connect("config-inited", configure)
     app.connect("source-read", cover_library)
-    app.connect("doctree-read", note_limit)
     app.connect("env-updated", check_times)
     app.connect("doctree-resolved", check_alternative_texts)
     app.connect("html-page-context", link_notebook, priority=900)

@@ -1,0 +1,120 @@
+"""What must fail a build fails it, and a book without faults is built."""
+
+import re
+
+import pytest
+import sample_book
+
+# chapter -> (front matter, text, what the build must say)
+FAULTS = {
+    "10-cell": ("", '```{code-cell} ipython3\nraise ValueError("a claim changed")\n```', "Executing notebook failed"),
+    "11-reference": ("", "See {ref}`nowhere`.", "undefined label: 'nowhere'"),
+    "12-equation": ("", "See {eq}`eq-nowhere`.", "equation not found: eq-nowhere"),
+    "13-figure": ("", "See {numref}`fig-nowhere`.", "undefined label: 'fig-nowhere'"),
+    "14-page": ("", "See {doc}`nowhere`.", "unknown document: 'nowhere'"),
+    "15-citation": ("", "As {cite:t}`nobody1900` says.", 'could not find bibtex key "nobody1900"'),
+    "16-term": ("", "A {term}`nonsense`.", "term not in glossary: 'nonsense'"),
+    "17-number": ("", "It is {glue:text}`nowhere`.", "No key 'nowhere' found"),
+    "18-still": (
+        "",
+        "```{code-cell} ipython3\nimport matplotlib.pyplot as plt\n\nplt.plot([0, 1])\nplt.show()\n```",
+        "no alternative text for a figure",
+    ),
+    "19-image": ("", "![](_static/dot.svg)", "no alternative text for a figure"),
+    "20-chart": (
+        "",
+        "```{code-cell} ipython3\nfrom IPython.display import HTML\n\n"
+        "HTML('<div class=\"mirage-chart\" role=\"group\"></div>')\n```",
+        "no alternative text for a chart",
+    ),
+    "21-slow": (
+        "mystnb:\n  execution_timeout: 1\n",
+        "```{code-cell} ipython3\nimport time\n\ntime.sleep(0.8)\n```\n\n```{code-cell} ipython3\ntime.sleep(0.8)\n```",
+        "more than its 1 s",
+    ),
+    "22-directive": ("", "```{seealso}\nThat.\n```", "no notebook shows the directive {seealso}"),
+    "23-warning": ("", '```{code-cell} ipython3\nimport sys\n\nprint("!", file=sys.stderr)\n```', "stderr was found"),
+}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """The sample book, its notebooks written and its pages built."""
+    folder = sample_book.lay_out(tmp_path_factory.mktemp("book") / "sample")
+    code, log = sample_book.make(folder, "notebooks")
+    assert code == 0, log
+    return folder
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    """What the build says of a book with one fault a chapter, the first time and the second."""
+    folder = sample_book.lay_out(tmp_path_factory.mktemp("faulty") / "sample")
+    for name, (more, body, _) in FAULTS.items():
+        sample_book.add_chapter(folder, name, body, more)
+    return [sample_book.make(folder, "book") for _ in range(2)]
+
+
+def test_sound_book_is_built(book):
+    code, log = sample_book.make(book, "book")
+    assert code == 0, log
+    assert "WARNING:" not in log
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_fails_the_build(faulty, name):
+    code, log = faulty[0]
+    assert code != 0
+    said = [line for line in log.splitlines() if "WARNING" in line and name in line]
+    assert any(FAULTS[name][2] in line for line in said), said or log
+
+
+def test_failed_cell_shows_its_report(faulty):
+    assert "ValueError: a claim changed" in faulty[0][1]
+
+
+def test_faults_fail_the_next_build_too(faulty):
+    code, log = faulty[1]
+    assert code != 0
+    silent = [name for name in FAULTS if not re.search(f"{name}.*WARNING", log)]
+    assert silent == []
+
+
+def test_notebook_that_no_longer_matches_fails_the_build(book):
+    notebook = book / "book" / "02-plain.ipynb"
+    kept = notebook.read_text()
+    notebook.write_text(kept.replace("1 + 1", "1 + 2"))
+    try:
+        code, log = sample_book.make(book, "book")
+    finally:
+        notebook.write_text(kept)
+    assert code != 0
+    assert "book/02-plain.ipynb" in log
+    assert "make notebooks" in log
+
+
+def test_student_book_has_no_solutions(book):
+    code, log = sample_book.make(book, "book", "STUDENT=1")
+    assert code == 0, log
+    pages = book / "_build" / "student" / "_build" / "html"
+    texts = [p.read_text() for p in pages.rglob("*") if p.suffix in (".html", ".ipynb", ".md", ".txt", ".js")]
+    assert any("What is" in text for text in texts)
+    assert not any("It is 2:" in text for text in texts)
+    assert sample_book.executed(log) == set()
+    # the teacher's book has them
+    assert "It is 2:" in (book / "_build" / "html" / "book" / "01-features.html").read_text()
+
+
+def test_buttons_lead_to_the_notebooks(book):
+    page = (book / "_build" / "html" / "book" / "02-plain.html").read_text()
+    assert 'href="https://colab.research.google.com/github/' in page
+    assert '/blob/main/book/02-plain.ipynb"' in page
+    download = book / "_build" / "html" / "_sources" / "book" / "02-plain.ipynb"
+    assert download.read_text() == (book / "book" / "02-plain.ipynb").read_text()
+    assert "colab" not in (book / "_build" / "html" / "book" / "glossary.html").read_text()
+
+
+def test_pages_name_no_other_host_for_what_they_load(book):
+    for page in (book / "_build" / "html").rglob("*.html"):
+        tags = re.findall(r"<(?:script|img|iframe|link)\b[^>]*(?:src|href)=\"http[^>]*>", page.read_text())
+        assert [tag for tag in tags if 'rel="canonical"' not in tag] == [], page

@@ -1,0 +1,106 @@
+"""A chapter runs again when, and only when, something that it computes with has changed."""
+
+import shutil
+import time
+
+import mirage_book
+import pytest
+import sample_book
+
+CHAPTER = "```{code-cell} ipython3\n:tags: [hide-input]\n\n%matplotlib inline\nfrom mirage_lib import chart\n```\n"
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    folder = sample_book.lay_out(tmp_path_factory.mktemp("cache") / "sample")
+    code, log = sample_book.make(folder, "notebooks")
+    assert code == 0, log
+    assert sample_book.executed(log) == {"01-features", "02-plain"}
+    return folder
+
+
+def test_nothing_runs_again_when_nothing_changed(book):
+    start = time.perf_counter()
+    code, log = sample_book.make(book, "book")
+    assert (code, sample_book.executed(log)) == (0, set())
+    assert time.perf_counter() - start < 20
+
+
+def test_cached_results_outlive_the_pages(book):
+    shutil.rmtree(book / "_build" / ".doctrees")
+    code, log = sample_book.make(book, "book")
+    assert (code, sample_book.executed(log)) == (0, set())
+
+
+@pytest.mark.parametrize(
+    ("changed", "runs"),
+    [
+        ("mirage_lib/numbers.py", {"01-features"}),  # imported by a module of the library, inside a function
+        ("mirage_lib/data/more.json", {"01-features"}),
+        ("mirage_lib/unused.py", set()),
+        ("requirements.txt", {"01-features", "02-plain"}),
+    ],
+)
+def test_change_runs_what_depends_on_it(book, changed, runs):
+    path = book / changed
+    kept = path.read_text()
+    try:
+        path.write_text(kept + "\n")
+        code, log = sample_book.make(book, "book")
+    finally:
+        path.write_text(kept)
+    assert (code, sample_book.executed(log)) == (0, runs), log
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import numpy", []),
+        ("from mirage_lib import numbers", ["__init__", "numbers"]),
+        ("from mirage_lib.numbers import VALUES", ["__init__", "numbers"]),
+        ("import mirage_lib.numbers as n", ["__init__", "numbers"]),
+        ("def f():\n    from mirage_lib import numbers", ["__init__", "numbers"]),
+        ("import mirage_lib", ["__init__", "chart", "numbers", "unused"]),
+        ("from .numbers import VALUES", ["__init__", "numbers"]),
+        ("from . import numbers", ["__init__", "numbers"]),
+    ],
+)
+def test_imported(source, found):
+    package = sample_book.ROOT / "tests" / "sample" / "mirage_lib"
+    assert sorted(path.stem for path in mirage_book.imported(source, package)) == found
+
+
+def test_dependencies_follow_imports_and_take_the_data():
+    root = sample_book.ROOT / "tests" / "sample"
+    names = [path.name for path in mirage_book.dependencies(CHAPTER, root)]
+    assert names == ["__init__.py", "chart.py", "more.json", "numbers.py", "requirements.txt"]
+
+
+def test_digest_depends_on_names_contents_and_python(tmp_path, monkeypatch):
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_text("1")
+    second.write_text("1")
+    digests = {mirage_book.digest([first], tmp_path), mirage_book.digest([second], tmp_path)}
+    first.write_text("2")
+    digests.add(mirage_book.digest([first], tmp_path))
+    monkeypatch.setattr("platform.python_version", lambda: "3.99")
+    digests.add(mirage_book.digest([first], tmp_path))
+    assert len(digests) == 4
+
+
+def test_digest_leaves_line_numbers_alone():
+    source = [sample_book.FRONT.format(more="", title="T") + CHAPTER]
+    before = source[0]
+
+    class App:
+        srcdir = str(sample_book.ROOT)
+
+        class env:
+            @staticmethod
+            def note_dependency(path):
+                pass
+
+    mirage_book.cover_library(App, "book/x", source)
+    assert "depends" in source[0]
+    assert source[0].count("\n") == before.count("\n")
+    assert source[0].splitlines().index("# T") == before.splitlines().index("# T")
