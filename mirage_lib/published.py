@@ -303,7 +303,7 @@ def bigbench_tasks() -> pd.DataFrame:
     """Every BIG-bench task that Wei et al. (2022) classified, with its preferred metric and all its metrics.
 
     `metrics` separates names by "|"; a programmatic task lists none. Added: `emergent`, True where Wei et al.
-    call the task emergent (with GPT-3 or LaMDA, or with PaLM).
+    call the task emergent, with whichever model.
 
     >>> tasks = bigbench_tasks()
     >>> int(tasks["emergent"].sum()), len(tasks)
