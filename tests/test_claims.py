@@ -45,7 +45,7 @@ def test_a_tolerance_decides():
 
 
 # where 0 is not the strictest, or a large number not the most lenient
-TIGHTER = {"more-items-smooth": -1, "score-needs-null": 1e9}
+TIGHTER = {"more-items-smooth": -1, "score-needs-null": 1e9, "harsher-appears-later": 1}
 LOOSER = {"brier-removes-mmlu-jump": 0.0}
 
 
