@@ -18,9 +18,7 @@ READERS = {
     "open_models_multiple_choice": published.open_models,
     "bigbench_tasks": published.bigbench_tasks,
 }
-needs_csvs = pytest.mark.skipif(
-    not (CSVS / "pythia_evals.csv").exists(), reason=f"no published CSVs in {CSVS}"
-)
+needs_csvs = pytest.mark.skipif(not (CSVS / "pythia_evals.csv").exists(), reason=f"no published CSVs in {CSVS}")
 
 
 def bundled(name):
@@ -132,9 +130,7 @@ def test_cross_entropy_is_the_logarithm_of_perplexity():
     lambada = evals["task"] == "lambada_openai"
     assert evals.loc[lambada, ["cross_entropy", "cross_entropy_sd"]].notna().all(axis=None)
     assert evals.loc[~lambada, ["cross_entropy", "cross_entropy_sd"]].isna().all(axis=None)
-    row = evals[
-        lambada & (evals["model"] == "pythia-12b") & (evals["step"] == 143_000) & (evals["shots"] == 0)
-    ]
+    row = evals[lambada & (evals["model"] == "pythia-12b") & (evals["step"] == 143_000) & (evals["shots"] == 0)]
     assert np.exp(row["cross_entropy"].item()) == pytest.approx(3.923641999)
     # an untrained model is uniform over 50,304 tokens: CE is the mean number of tokens in a word times ln V
     start = evals[lambada & (evals["step"] == 0) & (evals["model"] == "pythia-410m")]["cross_entropy"].item()
