@@ -1,59 +1,57 @@
-# Two commands do everything on a fresh machine with Python 3.11, pip and make:
-#   make book    install, run every chapter, build the pages into _build/html
-#   make test    install, test
+# Two commands do everything on a fresh machine with Python 3.11, pip and make: `make book` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
 BIN := $(VENV)/bin
-# The student's book hides the solutions: make book STUDENT=1
+# The student's book, without solutions: make book STUDENT=1
 OUT := $(if $(STUDENT),_build/student,.)
 PAGES := $(OUT)/_build
 export MIRAGE_STUDENT := $(STUDENT)
+BUILD = $(BIN)/jupyter-book build . --path-output $(OUT) -n -W --keep-going
 
-.PHONY: book notebooks site test bench serve check format lock clean
+.PHONY: help book test serve notebooks check format bench site clean lock
 
-book: $(VENV)/.installed
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+book: $(VENV)/.installed ## install, run every chapter, build the pages into _build/html
 	@$(BIN)/python tools/machine.py $(VENV)
 	@# A page that failed must be read again next time, or its warning would be shown only once.
-	$(BIN)/jupyter-book build . --path-output $(OUT) -n -W --keep-going || \
-	  { rm -rf $(PAGES)/.doctrees; cat $(PAGES)/html/reports/book/*.log 2>/dev/null; exit 1; }
-	$(BIN)/python tools/notebooks.py check
+	$(BUILD) || { rm -rf $(PAGES)/.doctrees; cat $(PAGES)/html/reports/book/*.log 2>/dev/null; exit 1; }
+	$(if $(STUDENT),,$(BIN)/python tools/notebooks.py check)
 
-# Chapters as notebooks, beside them; also the addresses in README.md and CITATION.cff.
-notebooks: $(VENV)/.installed
-	$(BIN)/jupyter-book build . -n -W --keep-going || { rm -rf _build/.doctrees; exit 1; }
-	$(BIN)/python tools/notebooks.py write
-
-# The site to publish, in _build/site, its notebooks pinned to a commit: make site REF=<commit>
-site: book
-	$(BIN)/python tools/notebooks.py site $(REF)
-
-test: $(VENV)/.installed
+test: $(VENV)/.installed ## install, test; pages are opened if Chromium is there and the book is built
 	@$(BIN)/python tools/machine.py $(VENV)
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
 
-bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/metrics.py
-
-serve: book
+serve: book ## the book at http://127.0.0.1:8000, or PORT=
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(PAGES)/html
 
-check: $(VENV)/.installed
+notebooks: $(VENV)/.installed ## write the chapters' .ipynb, and what README.md and CITATION.cff take from the book
+	$(BUILD) || { rm -rf $(PAGES)/.doctrees; cat $(PAGES)/html/reports/book/*.log 2>/dev/null; exit 1; }
+	$(BIN)/python tools/notebooks.py write
+
+check: $(VENV)/.installed ## style, format, spelling, addresses
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/python tools/notebooks.py addresses
 
-format: $(VENV)/.installed
+format: $(VENV)/.installed ## mend style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage mirage_lib.egg-info
+bench: $(VENV)/.installed ## time the library beside other ways to compute the same
+	$(BIN)/python benchmarks/metrics.py
+
+site: book ## the site to publish, in _build/site, its notebooks pinned: make site REF=<commit>
+	$(BIN)/python tools/notebooks.py site $(REF)
+
+clean: ## remove what was built; the installed packages stay (rm -rf .venv)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage* mirage_lib.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# Write requirements.txt anew from the ranges of pyproject.toml.
-lock:
+lock: ## write requirements.txt anew from the ranges of pyproject.toml
 	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
 	_build/lock/bin/python -m pip install -q torch==2.13.0 setuptools '.[lm,book,test]'
 	sed -n '/^#/p' requirements.txt > _build/requirements.txt

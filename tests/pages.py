@@ -31,6 +31,10 @@ EMPTY_CHARTS = """() => [...document.querySelectorAll(".mirage-chart")].filter(c
 ).map(chart => chart.getAttribute("aria-label"))"""
 
 
+# A page has the same elements in light and in dark, so only what depends on colours is looked at again.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+
+
 class Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
@@ -39,9 +43,7 @@ class Silent(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def served(folder: Path):
     """Serve a folder on loopback; gives its address."""
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Silent, directory=str(folder))
-    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -98,9 +100,16 @@ def problems(chromium, address: str, path: str, theme: str, width: int = 1280) -
                 found.append("a chart is not drawn after 10 seconds")
         found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
         found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
-        for violation in Axe().run(page, options={"preload": False}).response["violations"]:
+        for violation in (
+            Axe()
+            .run(page, options={"preload": False, "resultTypes": ["violations"]} | (COLOURS if theme == "dark" else {}))
+            .response["violations"]
+        ):
             if violation["impact"] in ("serious", "critical"):
-                nodes = "; ".join(f"{node['html'][:120]} {node['any'][0]['message'] if node['any'] else ''}" for node in violation["nodes"][:5])
+                nodes = "; ".join(
+                    f"{node['html'][:120]} {node['any'][0]['message'] if node['any'] else ''}"
+                    for node in violation["nodes"][:5]
+                )
                 found.append(f"axe {violation['id']} ({violation['impact']}): {nodes}")
     finally:
         context.close()

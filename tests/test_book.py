@@ -24,7 +24,7 @@ FAULTS = {
     "20-chart": (
         "",
         "```{code-cell} ipython3\nfrom IPython.display import HTML\n\n"
-        "HTML('<div class=\"mirage-chart\" role=\"group\"></div>')\n```",
+        'HTML(\'<div class="mirage-chart" role="group"></div>\')\n```',
         "no alternative text for a chart",
     ),
     "21-slow": (

@@ -201,9 +201,7 @@ def link_notebook(app, pagename, templatename, context, doctree):
 def mend(app, pagename, templatename, context, doctree):
     """Repair what the theme and its extensions get wrong on every page."""
     # Thebe runs no code here, declares its constants twice and names another host
-    context["script_files"] = [
-        script for script in context["script_files"] if "thebe" not in str(vars(script)).lower()
-    ]
+    context["script_files"] = [script for script in context["script_files"] if "thebe" not in str(vars(script)).lower()]
     # its children are entries of a bibliography, not items of a list
     context["body"] = context.get("body", "").replace('role="list" class="citation-list"', 'class="citation-list"')
 

@@ -342,7 +342,7 @@ def latex_text(text: str) -> str:
 
 
 def install_cell(url: str, ref: str) -> str:
-    return f'''\
+    return f"""\
 # @title On Colab: install the book's library (elsewhere this does nothing)
 import sys
 
@@ -355,7 +355,7 @@ if "google.colab" in sys.modules:
     with open("constraints.txt", "w") as file:
         file.write("\\n".join(kept))
     library = "mirage_lib @ {url}/archive/{ref}.zip"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", "constraints.txt", library], check=True)'''
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", "constraints.txt", library], check=True)"""
 
 
 def glue_of(notebook) -> dict[str, str]:
@@ -480,11 +480,28 @@ def write_site(root: Path, ref: str) -> None:
         page.write_text(text.replace(colab_url(url, branch, "book/"), colab_url(url, "gh-pages", "book/")))
 
 
+def write_picture(root: Path) -> None:
+    """Keep the first figure of the first page for README.md."""
+    executed = root / "_build" / "jupyter_execute" / "book" / "index.ipynb"
+    if not executed.exists():
+        return
+    first = nbformat.read(executed, as_version=4)
+    drawings = [
+        o["data"]["image/svg+xml"]
+        for c in first.cells
+        for o in c.get("outputs", [])
+        if "image/svg+xml" in o.get("data", {})
+    ]
+    if drawings:
+        (root / "book" / "_static" / "picture.svg").write_text("".join(drawings[0]))
+
+
 def main(root: Path, command: str, *arguments: str) -> None:
     if command == "write":
         for path in stale(files := expected(root)):
             path.write_text(files[path])
             print(f"wrote {path.relative_to(root)}")
+        write_picture(root)
     elif command in ("check", "addresses"):
         differing = stale(expected(root) if command == "check" else addressed(root))
         if differing:

@@ -1,0 +1,233 @@
+"""The chapters' notebooks: they run, read as their pages do, and match them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import notebooks
+import pytest
+import sample_book
+import yaml
+
+ROOT = sample_book.ROOT
+CHAPTERS = notebooks.chapters(ROOT)
+KNOWN = notebooks.Page(
+    name="book/01-here",
+    url="https://github.com/someone/book",
+    ref="main",
+    references={
+        "labels": {
+            "fig-here": {"page": "book/01-here", "target": "fig-here", "title": "A title", "number": "Figure 1.2"},
+            "fig-there": {"page": "book/02-there", "target": "fig-there", "title": "", "number": "Figure 2.1"},
+            "eq-law": {"page": "book/01-here", "target": "equation-eq-law", "title": "", "number": "1.3"},
+            "ex-one": {"page": "book/01-here", "target": "ex-one", "title": "Exercise", "number": "Exercise 1.1"},
+            "part": {"page": "book/02-there", "target": "part", "title": "A part", "number": ""},
+        },
+        "terms": {"metric": "term-metric"},
+        "titles": {"book/02-there": "There"},
+    },
+    glue={"mean": "2.3456", "words": "'so many'", "scalar": "np.float64(2.0)"},
+    bibliography={
+        "one2020": ("One", "2020", "https://example.org/1"),
+        "two2021": ("One and Two", "2021", ""),
+    },
+    solutions=True,
+)
+SITE = "https://someone.github.io/book/book"
+
+
+@pytest.mark.parametrize(
+    ("myst", "markdown"),
+    [
+        ("{math}`x^2` and $y$", "$x^2$ and $y$"),
+        ("{glue:text}`mean:.2f` and {glue:text}`mean`", "2.35 and 2.3456"),
+        ("{glue:text}`words`", "so many"),
+        ("{cite:t}`one2020`", "[One (2020)](https://example.org/1)"),
+        (
+            "{cite:p}`one2020, two2021`",
+            f"([One, 2020](https://example.org/1); [One and Two, 2021]({SITE}/bibliography.html))",
+        ),
+        ("{numref}`fig-here`", "Figure 1.2"),
+        ("{numref}`fig-there`", f"[Figure 2.1]({SITE}/02-there.html#fig-there)"),
+        ("{numref}`panel %s <fig-here>`", "panel 1.2"),
+        ("{eq}`eq-law`", "(1.3)"),
+        ("{ref}`part` {ref}`so <part>`", f"[A part]({SITE}/02-there.html#part) [so]({SITE}/02-there.html#part)"),
+        ("{ref}`ex-one`", "Exercise 1.1"),
+        ("{doc}`02-there`", f"[There]({SITE}/02-there.html)"),
+        ("{doc}`it\n<02-there>`", f"[it]({SITE}/02-there.html)"),
+        ("[it](02-there.md#x) [](02-there.md)", f"[it]({SITE}/02-there.html#x) [There]({SITE}/02-there.html)"),
+        ("[](#part)", f"[A part]({SITE}/02-there.html#part)"),
+        (
+            "{term}`Metric` {term}`metrics <metric>`",
+            f"[Metric]({SITE}/glossary.html#term-metric) [metrics]({SITE}/glossary.html#term-metric)",
+        ),
+        ("`{ref}` and ``{a}`b` ``", "`{ref}` and ``{a}`b` ``"),
+        ("(part)=\n## A part\n% said to nobody\ntext", "## A part\ntext"),
+        ("```{math}\n:label: eq-law\nx\n```", "$$\nx \\tag{1.3}\n$$"),
+        ("$$\nx\n\ny\n$$ (eq-law)", "$$\nx\n\ny \\tag{1.3}\n$$"),
+        (":::{note}\nText with {eq}`eq-law`.\n:::", "> **Note**\n>\n> Text with (1.3)."),
+        ("::::{admonition} Why {math}`x`\n:::{tip}\na\n:::\n::::", "> **Why $x$**\n>\n> > **Tip**\n> >\n> > a"),
+        ("```{tip}\n:class: dropdown\na\n```", "<details>\n<summary>Tip</summary>\n\na\n\n</details>"),
+        (":::{exercise} Add\n:label: ex-one\na\n:::", "> **Exercise 1.1 (Add)**\n>\n> a"),
+        (":::{solution} ex-one\na\n:::", "<details>\n<summary>Solution to Exercise 1.1</summary>\n\na\n\n</details>"),
+        ("```python\n{ref}`x` and :::{note}\n```", "```python\n{ref}`x` and :::{note}\n```"),
+        ("- a\n  ```{note}\n  b\n  ```", "- a\n  > **Note**\n  >\n  >   b"),
+        (
+            "```{figure} _static/a.png\n:name: fig-here\n:alt: a dot\n\nIt is {eq}`eq-law`.\n```",
+            "![a dot](https://raw.githubusercontent.com/someone/book/main/book/_static/a.png)"
+            "\n\n*Figure 1.2.* It is (1.3).",
+        ),
+    ],
+)
+def test_convert(myst, markdown):
+    assert notebooks.convert(myst, KNOWN) == markdown
+
+
+@pytest.mark.parametrize(
+    "myst",
+    [
+        "```{seealso}\na\n```",
+        ":::{card}\na\n:::",
+        "{kbd}`a`",
+        "{glue:figure}`mean`",
+        "{glue:text}`nothing`",
+        "{glue:text}`scalar:.2f`",
+        "{cite:t}`nobody`",
+        "{ref}`nowhere`",
+        "{eq}`nowhere`",
+        "{doc}`nowhere`",
+        "{term}`nonsense`",
+        "[](nowhere.md)",
+        "A footnote.[^1]\n\n[^1]: It.",
+        ":::\na\n:::",
+        ":::{note}\nnever closed",
+        "```{figure} a.png\n\nA caption without a name.\n```",
+    ],
+)
+def test_what_no_notebook_shows_is_an_error(myst):
+    with pytest.raises(notebooks.ConversionError):
+        notebooks.convert(myst, KNOWN)
+
+
+def test_solutions_can_be_left_out():
+    page = KNOWN._replace(solutions=False)
+    assert notebooks.convert("a\n\n:::{solution} ex-one\nb\n:::\n\nc", page) == "a\n\nc"
+
+
+def test_cells_keep_tags_and_captions():
+    source = sample_book.FRONT.format(more="", title="T") + (
+        "```{code-cell} ipython3\n---\ntags: [hide-input]\nmystnb:\n  figure:\n    name: fig-here\n"
+        "    caption: It is {eq}`eq-law`.\n---\n1 + 1\n```\n"
+    )
+    first, title, code, caption = notebooks.to_notebook(source, KNOWN).cells
+    assert "google.colab" in first.source
+    assert title.source == "# T"
+    assert code.source == "1 + 1"
+    assert code.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
+    assert caption.source == "*Figure 1.2.* It is (1.3)."
+
+
+def run_install_cell(tmp_path, on_colab: bool) -> str:
+    """Run the first cell with a pip that only prints what it was asked; return what it printed."""
+    code = f"""
+import subprocess, sys, types
+subprocess.run = lambda command, check: print(*command, open("constraints.txt").read(), sep="\\n")
+if {on_colab}:
+    sys.modules["google.colab"] = types.ModuleType("google.colab")
+{notebooks.install_cell("https://github.com/someone/book", "0123abc")}
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    return run.stdout
+
+
+def test_colab_installs_the_library_and_keeps_numpy_and_torch(tmp_path):
+    import numpy
+
+    printed = run_install_cell(tmp_path, on_colab=True).splitlines()
+    assert printed[1:6] == ["-m", "pip", "install", "-q", "-c"]
+    assert "mirage_lib @ https://github.com/someone/book/archive/0123abc.zip" in printed
+    assert f"numpy=={numpy.__version__}" in printed
+    assert any(line.startswith("torch==") for line in printed)
+
+
+def test_elsewhere_nothing_is_installed(tmp_path):
+    assert run_install_cell(tmp_path, on_colab=False) == ""
+
+
+def test_glue_of_reads_what_a_notebook_keeps():
+    output = nbformat.v4.new_output(
+        "display_data",
+        {"application/papermill.record/text/plain": "4"},
+        metadata={"scrapbook": {"name": "four", "mime_prefix": "application/papermill.record/"}},
+    )
+    cell = nbformat.v4.new_code_cell("", outputs=[output])
+    assert notebooks.glue_of(nbformat.v4.new_notebook(cells=[cell])) == {"four": "4"}
+
+
+# ---- the book's own notebooks
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_notebook_runs_alone_and_matches_its_chapter(chapter, tmp_path):
+    """The notebook runs from another folder, as on Colab, and the numbers in its text are those that it computes."""
+    from nbclient import NotebookClient
+
+    path = chapter.with_suffix(".ipynb")
+    assert path.exists(), f"{path.name} is missing: run `make notebooks`"
+    notebook = nbformat.read(path, as_version=4)
+    environment = {k: v for k, v in os.environ.items() if k != "MIRAGE_BOOK"} | {"PYTHONPATH": str(ROOT)}
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute(env=environment)
+    if not (ROOT / "_build" / "references.json").exists():
+        pytest.skip("ran; its text is compared once the book is built: make book")
+    text = notebooks.converted(chapter, ROOT, ROOT / "_build", glue=notebooks.glue_of(notebook))
+    assert path.read_text() == text, f"{path.name} is not what its chapter says: run `make notebooks`"
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_no_directive_is_left_raw(chapter):
+    for cell in nbformat.read(chapter.with_suffix(".ipynb"), as_version=4).cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"```.*?```|(`+)(?!`).+?(?<!`)\1(?!`)", "", cell.source, flags=re.DOTALL)
+            assert not re.search(r"\{[a-z:]+\}`|^:::|```\{|^\([\w-]+\)=", cell.source, re.MULTILINE), cell.source
+            assert "{glue" not in prose
+
+
+def test_addresses_are_those_of_the_configuration():
+    assert notebooks.stale(notebooks.addressed(ROOT)) == []
+
+
+def test_address_is_written_from_one_place(tmp_path):
+    folder = sample_book.lay_out(tmp_path / "sample")
+    settings = folder / "_config.yml"
+    settings.write_text(settings.read_text().replace(notebooks.repository(folder)[0], "https://github.com/else/where"))
+    written = notebooks.addressed(folder)
+    readme, citation = written[folder / "README.md"], written[folder / "CITATION.cff"]
+    assert "colab.research.google.com/github/else/where/blob/main/book/01-features.ipynb" in readme
+    assert "git clone https://github.com/else/where" in readme
+    assert yaml.safe_load(citation)["repository-code"] == "https://github.com/else/where"
+    assert yaml.safe_load(citation)["url"] == "https://else.github.io/where/"
+    assert len(notebooks.stale(written)) == 2
+
+
+def test_site_is_pinned_to_what_it_was_published_from(tmp_path):
+    folder = sample_book.lay_out(tmp_path / "sample")
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    code, log = sample_book.make(folder, "notebooks")
+    assert code == 0, log
+    code, log = sample_book.make(folder, "site")
+    assert code != 0
+    assert "REF" in log
+    code, log = sample_book.make(folder, "site", f"REF={commit}")
+    assert code == 0, log
+    site = folder / "_build" / "site"
+    published = (site / "book" / "02-plain.ipynb").read_text()
+    assert f"/archive/{commit}.zip" in published
+    assert f"/archive/{commit}.zip" not in (folder / "book" / "02-plain.ipynb").read_text()
+    assert (site / "_sources" / "book" / "02-plain.ipynb").read_text() == published
+    page = (site / "book" / "02-plain.html").read_text()
+    assert "/blob/gh-pages/book/02-plain.ipynb" in page
+    assert "/blob/main/book/02-plain.ipynb" not in page
+    assert json.loads(published)["cells"][1]["source"] == ["# A plain chapter"]

@@ -1,0 +1,137 @@
+"""Every page, opened in a browser that reaches no other host, in light and in dark."""
+
+from pathlib import Path
+
+import pages
+import pytest
+import sample_book
+
+HTML = sample_book.ROOT / "_build" / "html"
+PAGES = sorted(
+    str(path.relative_to(HTML)) for path in HTML.rglob("*.html") if path.relative_to(HTML).parts[0] != "_static"
+)
+
+pytestmark = [
+    pytest.mark.skipif(not pages.CHROMIUM, reason="Chromium is not installed; name one with CHROMIUM=/path/to/it"),
+    # one browser for all
+    pytest.mark.xdist_group("pages"),
+]
+
+BARE = (
+    "<!doctype html><html lang='en'><head><title>A page</title>{head}</head>"
+    "<body><main><h1>A page</h1>{body}</main></body></html>"
+)
+CHART = (
+    '<div class="mirage-chart" role="group" aria-label="Points"><script type="application/json">'
+    '{"mark": "point", "data": {"values": [VALUES]}, "encoding": {"x": {"field": "x", "type": "quantitative"}}}'
+    '</script></div><script src="_static/mirage.js"></script>'
+)
+# what is wrong with the page -> (head, body, how it is told)
+FAULTS = {
+    "another host": (
+        "<link rel='stylesheet' href='https://cdn.example.org/a.css'>",
+        "",
+        "asks another host: https://cdn",
+    ),
+    "script error": ("", "<script>throw new Error('planted')</script>", "script: planted"),
+    "console error": ("", "<script>console.error('planted')</script>", "console: planted"),
+    "missing file": ("<script src='nowhere.js'></script>", "", "status 404"),
+    "chart without marks": ("", CHART.replace("VALUES", ""), "chart without marks: Points"),
+    "chart not drawn": ("", CHART.replace("VALUES", '{"x": 1}, oops'), "a chart is not drawn"),
+    "inline formula": ("", "<p>So \\(x^2\\) it is</p>", "formula not rendered"),
+    "displayed formula": ("", "<p>$$x^2$$</p>", "formula not rendered"),
+    "formula without MathJax": ("", "<span class='math'>x^2</span>", "formula not rendered"),
+    "picture without words": ("", "<img src='_static/dot.svg'>", "axe image-alt"),
+    "pale words": ("", "<p style='color: #ccc; background: #fff'>Hardly to be read</p>", "axe color-contrast"),
+    "slider without name": ("", "<input type='range'>", "axe label"),
+}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with pages.browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def book():
+    with pages.served(HTML) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A folder that is served, with the scripts of the book."""
+    import mirage_book
+
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "_static").mkdir()
+    for file in ("mirage.js", "mirage.css"):
+        (folder / "_static" / file).write_text((sample_book.ROOT / "book" / "_static" / file).read_text())
+    (folder / "_static" / "dot.svg").write_text((sample_book.ROOT / "tests/sample/book/_static/dot.svg").read_text())
+    mirage_book.write_vega(folder / "_static" / "vega.js")
+    with pages.served(folder) as address:
+        yield folder, address
+
+
+@pytest.mark.skipif(not PAGES, reason="the book is not built: make book")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_whole(book, chromium, page, theme):
+    assert pages.problems(chromium, book, page, theme) == []
+
+
+@pytest.mark.skipif(not PAGES, reason="the book is not built: make book")
+@pytest.mark.parametrize("page", [page for page in PAGES if Path(page).name[0].isdigit()])
+def test_page_fits_a_phone(book, chromium, page):
+    context = chromium.new_context(viewport={"width": 390, "height": 800})
+    opened = context.new_page()
+    opened.goto(f"{book}/{page}", wait_until="networkidle")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_sound_page_has_no_problem(scratch, chromium):
+    folder, address = scratch
+    body = CHART.replace("VALUES", '{"x": 1}, {"x": 2}') + "<p>A price of 5 $, and <code>\\(x\\)</code></p>"
+    (folder / "sound.html").write_text(BARE.format(head="<link rel='icon' href='data:,'>", body=body))
+    assert pages.problems(chromium, address, "sound.html", "light") == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_found(scratch, chromium, fault):
+    folder, address = scratch
+    head, body, told = FAULTS[fault]
+    (folder / "fault.html").write_text(BARE.format(head=f"<link rel='icon' href='data:,'>{head}", body=body))
+    found = pages.problems(chromium, address, "fault.html", "light")
+    assert any(told in problem for problem in found), found
+
+
+def test_chart_follows_the_theme_and_its_slider(scratch, chromium):
+    """A chart is redrawn when its slider moves, and turns with the theme without being drawn again."""
+    folder, address = scratch
+    spec = (
+        '{"params": [{"name": "most", "value": 1, "bind": {"input": "range", "min": 0, "max": 9, "name": "Most: "}}],'
+        '"data": {"values": [{"x": 1}, {"x": 5}]}, "transform": [{"filter": "datum.x <= most"}],'
+        '"mark": "point", "encoding": {"x": {"field": "x", "type": "quantitative"}}}'
+    )
+    body = (
+        f'<div class="mirage-chart" role="group" aria-label="Points"><script type="application/json">{spec}</script>'
+        '</div><script src="_static/mirage.js"></script>'
+    )
+    style = "<link rel='stylesheet' href='_static/mirage.css'><link rel='icon' href='data:,'>"
+    (folder / "slider.html").write_text(BARE.format(head=style, body=f'<div class="bd-content">{body}</div>'))
+    page = chromium.new_page()
+    page.goto(f"{address}/slider.html")
+    page.wait_for_selector("[data-drawn]")
+    marks = page.locator(".mark-symbol.role-mark path")
+    assert marks.count() == 1
+    slider = page.get_by_label("Most")
+    slider.fill("6")
+    page.wait_for_timeout(300)
+    assert marks.count() == 2
+    svg = page.locator(".mirage-chart svg")
+    assert svg.evaluate("e => getComputedStyle(e).filter") == "none"
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert "invert" in svg.evaluate("e => getComputedStyle(e).filter")
+    page.close()
