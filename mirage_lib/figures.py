@@ -98,7 +98,8 @@ def glue(name: str, value) -> None:
         import myst_nb
     except ImportError:
         return
-    myst_nb.glue(name, value, display=False)
+    # numpy prints its scalars as np.float64(1.5), which no format specification understands
+    myst_nb.glue(name, getattr(value, "item", lambda: value)(), display=False)
 
 
 def draw_curve(ax, curve, label=None, color=None, **line):

@@ -90,7 +90,8 @@ def test_glue_keeps_a_number_for_the_text_and_is_silent_without_a_book(monkeypat
     fake = type(sys)("myst_nb")
     fake.glue = lambda name, value, display: kept.update({name: (value, display)})
     monkeypatch.setitem(sys.modules, "myst_nb", fake)
-    figures.glue("x", 1.5)
+    figures.glue("x", np.float64(1.5))
+    assert repr(kept["x"][0]) == "1.5"
     assert kept == {"x": (1.5, False)}
     monkeypatch.setitem(sys.modules, "myst_nb", None)
     figures.glue("x", 2.5)
