@@ -70,7 +70,8 @@ class Ragged(NamedTuple):
 
     def lists(self) -> list[list]:
         """The same values as one Python list an item."""
-        return [part.tolist() for part in np.split(self.values, self.starts[1:])]
+        values, ends = self.values.tolist(), np.cumsum(self.lengths).tolist()
+        return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def items_table(**columns) -> pd.DataFrame:

@@ -23,14 +23,20 @@ def edited(tmp_path, old, new):
 
 
 def test_a_verdict_that_changed_is_an_error_that_names_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "DECIDE", {"one-token": claims.DECIDE["one-token"]})
+    monkeypatch.setattr(claims, "DECIDE", {"score-needs-null": claims.DECIDE["score-needs-null"]})
     start, first, *_ = claims.FILE.read_text().split("[[claim]]")
     file = tmp_path / "claims.toml"
     file.write_text(f"{start}[[claim]]{first}")
-    assert "largest gap" in claims.check(file)["found"].item()
+    assert "noise alone reaches" in claims.check(file)["found"].item()
     file.write_text(file.read_text().replace('verdict = "holds"', 'verdict = "fails"'))
-    with pytest.raises(claims.ClaimChanged, match=r"one-token: claims.toml says 'fails', recomputed 'holds'"):
+    with pytest.raises(claims.ClaimChanged, match=r"score-needs-null: claims.toml says 'fails', recomputed 'holds'"):
         claims.check(file)
+
+
+def test_the_claims_of_a_chapter_are_shown_with_their_verdicts():
+    page = claims.settled(6).to_html()
+    assert page.count("<tr>") == 1 + (CLAIMS["chapter"] == 6).sum()
+    assert "holds in part" in page
 
 
 def test_a_tolerance_decides():
@@ -45,8 +51,14 @@ def test_a_tolerance_decides():
 
 
 # where 0 is not the strictest, or a large number not the most lenient
-TIGHTER = {"more-items-smooth": -1, "score-needs-null": 1e9, "harsher-appears-later": 1}
-LOOSER = {"brier-removes-mmlu-jump": 0.0}
+TIGHTER = {
+    "more-items-smooth": -1,
+    "score-needs-null": 1e9,
+    "harsher-appears-later": 1,
+    "resolution-sharpens": 1,
+    "zeros-flatten-law": 1,
+}
+LOOSER = {"brier-removes-mmlu-jump": 0.0, "length-sharpens": -1, "mean-log-accuracy": float("inf"), "rouge-cliff": 0.0}
 
 
 @pytest.mark.parametrize(
