@@ -1,7 +1,27 @@
 """Settings for all tests."""
 
+import os
+import socket
+
+import pytest
 from hypothesis import settings
 
 # the same examples in every run, and no clock: a slow machine is not a failure
 settings.register_profile("book", derandomize=True, deadline=None)
 settings.load_profile("book")
+
+# whatever loads models must not look for them elsewhere
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """No test reaches another machine; a kernel, a browser and a page on this one are allowed."""
+    connect = socket.socket.connect
+
+    def connect_here(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test tried to reach {address[0]}: tests use no network")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
