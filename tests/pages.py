@@ -31,6 +31,11 @@ EMPTY_CHARTS = """() => [...document.querySelectorAll(".mirage-chart")].filter(c
 ).map(chart => chart.getAttribute("aria-label"))"""
 
 
+# Output that the theme puts in a pale box on dark pages, where turned-around colours cannot be read
+BOXES = """() => [...document.querySelectorAll(".cell_output .text_html, .cell_output img")].filter(output =>
+  getComputedStyle(output).backgroundColor !== "rgba(0, 0, 0, 0)"
+).map(output => output.outerHTML.slice(0, 80))"""
+
 # A page has the same elements in light and in dark, so only what depends on colours is looked at again.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 

@@ -41,6 +41,7 @@ FAULTS = {
     "inline formula": ("", "<p>So \\(x^2\\) it is</p>", "formula not rendered"),
     "displayed formula": ("", "<p>$$x^2$$</p>", "formula not rendered"),
     "formula without MathJax": ("", "<span class='math'>x^2</span>", "formula not rendered"),
+    "pale box": ("", "<p class='cell_output'><b class='text_html' style='background: #ddd'>A</b></p>", "in a pale box"),
     "picture without words": ("", "<img src='_static/dot.svg'>", "axe image-alt"),
     "pale words": ("", "<p style='color: #ccc; background: #fff'>Hardly to be read</p>", "axe color-contrast"),
     "slider without name": ("", "<input type='range'>", "axe label"),
@@ -105,6 +106,25 @@ def test_fault_is_found(scratch, chromium, fault):
     (folder / "fault.html").write_text(BARE.format(head=f"<link rel='icon' href='data:,'>{head}", body=body))
     found = pages.problems(chromium, address, "fault.html", "light")
     assert any(told in problem for problem in found), found
+
+
+def test_choices_of_a_chart_are_named(scratch, chromium):
+    folder, address = scratch
+    bind = '{"input": "radio", "options": ["one", "two"], "name": "Score: "}'
+    params = f'[{{"name": "score", "value": "one", "bind": {bind}}}]'
+    spec = f'{{"params": {params}, "mark": "point", "data": {{"values": [{{}}]}}}}'
+    body = (
+        f'<div class="mirage-chart" role="group" aria-label="A point"><script type="application/json">{spec}</script>'
+        '</div><script src="_static/mirage.js"></script>'
+    )
+    (folder / "choices.html").write_text(BARE.format(head="<link rel='icon' href='data:,'>", body=body))
+    assert pages.problems(chromium, address, "choices.html", "light") == []
+    page = chromium.new_page()
+    page.goto(f"{address}/choices.html")
+    page.wait_for_selector("[data-drawn]")
+    assert page.get_by_role("radiogroup", name="Score").count() == 1
+    page.get_by_role("radio", name="two").check()
+    page.close()
 
 
 def test_chart_follows_the_theme_and_its_slider(scratch, chromium):

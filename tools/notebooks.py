@@ -23,6 +23,8 @@ import yaml
 ADMONITIONS = {"note", "tip", "important", "warning", "admonition"}
 # A running Colab has these in memory: another version on disk would break it.
 KEPT_ON_COLAB = ["numpy", "torch", "torchvision", "torchaudio"]
+# README.md's pictures: file -> score
+PICTURES = {"harsh": "all of 20 words right", "soft": "one word right"}
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<fence>`{3,}|:{3,}|~{3,})(?P<info>.*)$")
@@ -480,20 +482,23 @@ def write_site(root: Path, ref: str) -> None:
         page.write_text(text.replace(colab_url(url, branch, "book/"), colab_url(url, "gh-pages", "book/")))
 
 
-def write_picture(root: Path) -> None:
-    """Keep the first figure of the first page for README.md."""
-    executed = root / "_build" / "jupyter_execute" / "book" / "index.ipynb"
-    if not executed.exists():
+def write_pictures(root: Path) -> None:
+    """Keep the chart of the first page for README.md, under a harsh score and under a soft one."""
+    import vl_convert
+
+    page = root / "_build" / "html" / "book" / "index.html"
+    chart = re.search(r'class="mirage-chart".*?<script[^>]*>(.*?)</script>', page.read_text(), re.DOTALL)
+    if not chart:
         return
-    first = nbformat.read(executed, as_version=4)
-    drawings = [
-        o["data"]["image/svg+xml"]
-        for c in first.cells
-        for o in c.get("outputs", [])
-        if "image/svg+xml" in o.get("data", {})
-    ]
-    if drawings:
-        (root / "book" / "_static" / "picture.svg").write_text("".join(drawings[0]))
+    spec = json.loads(chart[1]) | {"background": "white"}
+    choice = next(param for param in spec["params"] if param.get("bind", {}).get("input") == "radio")
+    for name, score in PICTURES.items():
+        if score not in choice["bind"]["options"]:
+            raise ConversionError(
+                f"the chart of book/index.md has no score {score!r}: adapt PICTURES in tools/notebooks.py"
+            )
+        choice["value"] = score
+        (root / "book" / "_static" / f"{name}.svg").write_text(vl_convert.vegalite_to_svg(spec))
 
 
 def main(root: Path, command: str, *arguments: str) -> None:
@@ -501,7 +506,7 @@ def main(root: Path, command: str, *arguments: str) -> None:
         for path in stale(files := expected(root)):
             path.write_text(files[path])
             print(f"wrote {path.relative_to(root)}")
-        write_picture(root)
+        write_pictures(root)
     elif command in ("check", "addresses"):
         differing = stale(expected(root) if command == "check" else addressed(root))
         if differing:

@@ -22,9 +22,12 @@ async function drawCharts() {
     await window.vegaEmbed(drawing, spec, { actions: false, renderer: "svg" });
     // the chart's description is said once, by its frame
     for (const svg of drawing.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");
-    for (const input of drawing.querySelectorAll(".vega-bind input, .vega-bind select")) {
-      const name = input.closest(".vega-bind").querySelector(".vega-bind-name");
-      input.setAttribute("aria-label", name.textContent.replace(/[:\s]+$/, ""));
+    for (const bind of drawing.querySelectorAll(".vega-bind")) {
+      const name = bind.querySelector(".vega-bind-name")?.textContent.replace(/[:\s]+$/, "");
+      const choices = bind.querySelector(".vega-bind-radio");
+      // choices have their own labels, and the name is that of the group
+      choices?.setAttribute("role", "radiogroup");
+      for (const named of choices ? [choices] : bind.querySelectorAll("input, select")) named.setAttribute("aria-label", name);
     }
     chart.dataset.drawn = "true";
   }
