@@ -43,7 +43,7 @@ def copy(tmp_path):
 def run_tests(folder, modules: set[str], tests: set[str]) -> subprocess.CompletedProcess:
     """Run unit tests, named by a word, against the library in a folder, up to the first that fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "PYTEST"))}
-    environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", " or ".join(tests)]
     command += [f"tests/test_{module}.py" for module in modules]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

@@ -513,7 +513,7 @@ def main(root: Path, command: str, *arguments: str) -> None:
             names = ", ".join(str(path.relative_to(root)) for path in differing)
             raise ConversionError(f"no longer as their chapters and _config.yml: {names}. Run `make notebooks`.")
     elif command == "site":
-        write_site(root, *arguments)
+        write_site(root, *arguments or [""])
     else:
         raise ConversionError(__doc__)
 
