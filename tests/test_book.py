@@ -118,3 +118,11 @@ def test_pages_name_no_other_host_for_what_they_load(book):
     for page in (book / "_build" / "html").rglob("*.html"):
         tags = re.findall(r"<(?:script|img|iframe|link)\b[^>]*(?:src|href)=\"http[^>]*>", page.read_text())
         assert [tag for tag in tags if 'rel="canonical"' not in tag] == [], page
+
+
+def test_claims_are_checked_by_the_build():
+    """The page of claims decides them all again: a verdict that changed raises, and a failed cell fails the build."""
+    page = (sample_book.ROOT / "book" / "claims.md").read_text()
+    assert re.search(r"```\{code-cell\}[^`]*\bclaims\.check\(\)", page)
+    assert "raises-exception" not in page
+    assert "file: book/claims\n" in (sample_book.ROOT / "_toc.yml").read_text()
