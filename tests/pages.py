@@ -105,6 +105,7 @@ def problems(chromium, address: str, path: str, theme: str, width: int = 1280) -
                 found.append("a chart is not drawn after 10 seconds")
         found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
         found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
+        found += [f"in a pale box: {start}" for start in page.evaluate(BOXES)]
         for violation in (
             Axe()
             .run(page, options={"preload": False, "resultTypes": ["violations"]} | (COLOURS if theme == "dark" else {}))

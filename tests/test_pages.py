@@ -11,11 +11,9 @@ PAGES = sorted(
     str(path.relative_to(HTML)) for path in HTML.rglob("*.html") if path.relative_to(HTML).parts[0] != "_static"
 )
 
-pytestmark = [
-    pytest.mark.skipif(not pages.CHROMIUM, reason="Chromium is not installed; name one with CHROMIUM=/path/to/it"),
-    # one browser for all
-    pytest.mark.xdist_group("pages"),
-]
+pytestmark = pytest.mark.skipif(
+    not pages.CHROMIUM, reason="Chromium is not installed; name one with CHROMIUM=/path/to/it"
+)
 
 BARE = (
     "<!doctype html><html lang='en'><head><title>A page</title>{head}</head>"
