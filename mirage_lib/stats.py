@@ -232,12 +232,16 @@ def fit_sigmoid(x, y) -> Fit:
         (np.clip(y.min(), 0, 0.999), np.clip(ceiling, 0.001, 1), slope / width, np.quantile(logx, share))
         for ceiling in (y.max(), 1.0)
         for slope in (4, 20)
-        for share in (0.3, 0.5, 0.7)
+        for share in (0.1, 0.3, 0.5, 0.7, 0.9)
     ]
-    best = min(
-        (least_squares(lambda t: curve(t, logx) - y, s, bounds=bounds) for s in starts),
-        key=lambda fit: fit.cost,
-    )
+
+    def misfit(theta):
+        return curve(theta, logx) - y
+
+    # the sum of squares has several valleys: go down from the best of a grid of starts
+    starts = sorted(starts, key=lambda start: (misfit(start) ** 2).sum())[:3]
+    fits = [least_squares(misfit, start, bounds=bounds, x_scale="jac", max_nfev=100) for start in starts]
+    best = min(fits, key=lambda fit: fit.cost)
     _, sizes, directions = np.linalg.svd(best.jac)
     with np.errstate(divide="ignore", invalid="ignore"):
         # a direction that the points do not fix has an infinite error, which a pseudo-inverse would call zero
