@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+PATIENCE = 10  # seconds that a chart may take
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 # Formulas left as they were typed, outside code
@@ -99,10 +100,11 @@ def problems(chromium, address: str, path: str, theme: str, width: int = 1280) -
         if page.locator(".mirage-chart").count():
             try:
                 page.wait_for_function(
-                    "[...document.querySelectorAll('.mirage-chart')].every(c => c.dataset.drawn)", timeout=10_000
+                    "[...document.querySelectorAll('.mirage-chart')].every(c => c.dataset.drawn)",
+                    timeout=1000 * PATIENCE,
                 )
             except Exception:
-                found.append("a chart is not drawn after 10 seconds")
+                found.append(f"a chart is not drawn after {PATIENCE} seconds")
         found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
         found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
         found += [f"in a pale box: {start}" for start in page.evaluate(BOXES)]

@@ -1,5 +1,6 @@
 """What must fail a build fails it, and a book without faults is built."""
 
+import json
 import re
 
 import pytest
@@ -126,3 +127,21 @@ def test_claims_are_checked_by_the_build():
     assert re.search(r"```\{code-cell\}[^`]*\bclaims\.check\(\)", page)
     assert "raises-exception" not in page
     assert "file: book/claims\n" in (sample_book.ROOT / "_toc.yml").read_text()
+
+
+def test_site_is_pinned_to_what_it_was_published_from(book):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    code, log = sample_book.make(book, "site")
+    assert code != 0
+    assert "REF" in log
+    code, log = sample_book.make(book, "site", f"REF={commit}")
+    assert code == 0, log
+    site = book / "_build" / "site"
+    published = (site / "book" / "02-plain.ipynb").read_text()
+    assert f"/archive/{commit}.zip" in published
+    assert f"/archive/{commit}.zip" not in (book / "book" / "02-plain.ipynb").read_text()
+    assert (site / "_sources" / "book" / "02-plain.ipynb").read_text() == published
+    page = (site / "book" / "02-plain.html").read_text()
+    assert "/blob/gh-pages/book/02-plain.ipynb" in page
+    assert "/blob/main/book/02-plain.ipynb" not in page
+    assert json.loads(published)["cells"][1]["source"] == ["# A plain chapter"]

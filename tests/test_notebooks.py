@@ -1,6 +1,5 @@
 """The chapters' notebooks: they run, read as their pages do, and match them."""
 
-import json
 import os
 import re
 import subprocess
@@ -210,24 +209,3 @@ def test_address_is_written_from_one_place(tmp_path):
     assert yaml.safe_load(citation)["repository-code"] == "https://github.com/else/where"
     assert yaml.safe_load(citation)["url"] == "https://else.github.io/where/"
     assert len(notebooks.stale(written)) == 2
-
-
-def test_site_is_pinned_to_what_it_was_published_from(tmp_path):
-    folder = sample_book.lay_out(tmp_path / "sample")
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    code, log = sample_book.make(folder, "notebooks")
-    assert code == 0, log
-    code, log = sample_book.make(folder, "site")
-    assert code != 0
-    assert "REF" in log
-    code, log = sample_book.make(folder, "site", f"REF={commit}")
-    assert code == 0, log
-    site = folder / "_build" / "site"
-    published = (site / "book" / "02-plain.ipynb").read_text()
-    assert f"/archive/{commit}.zip" in published
-    assert f"/archive/{commit}.zip" not in (folder / "book" / "02-plain.ipynb").read_text()
-    assert (site / "_sources" / "book" / "02-plain.ipynb").read_text() == published
-    page = (site / "book" / "02-plain.html").read_text()
-    assert "/blob/gh-pages/book/02-plain.ipynb" in page
-    assert "/blob/main/book/02-plain.ipynb" not in page
-    assert json.loads(published)["cells"][1]["source"] == ["# A plain chapter"]

@@ -98,7 +98,8 @@ def test_sound_page_has_no_problem(scratch, chromium):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_found(scratch, chromium, fault):
+def test_fault_is_found(scratch, chromium, fault, monkeypatch):
+    monkeypatch.setattr(pages, "PATIENCE", 2)
     folder, address = scratch
     head, body, told = FAULTS[fault]
     (folder / "fault.html").write_text(BARE.format(head=f"<link rel='icon' href='data:,'>{head}", body=body))
