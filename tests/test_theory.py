@@ -151,6 +151,12 @@ def test_renyi_orders_bound_greedy_sampling_and_exp_minus_entropy(weights):
     assert np.exp(-shannon) <= np.exp(-collision) + 1e-9 <= np.exp(-least) + 2e-9
 
 
+def test_renyi_entropy_takes_the_last_axis_as_tokens():
+    p = np.array([[[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]])
+    for order in (1, 2, np.inf):
+        assert theory.renyi_entropy(p, order) == pytest.approx(np.array([[np.log(2), 0.0]]))
+
+
 @given(distributions, st.floats(0.2, 5))
 def test_temperature_is_a_softmax_of_scaled_logits(weights, temperature):
     p = np.array(weights) / sum(weights)
