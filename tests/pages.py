@@ -70,15 +70,11 @@ def browser():
             chromium.close()
 
 
-def problems(chromium, address: str, path: str, theme: str, width: int = 1280) -> list[str]:
-    """Open a page with every other host blocked; return what is wrong with it, in words."""
-    from axe_playwright_python.sync_playwright import Axe
-
+def problems(chromium, address: str, path: str) -> list[str]:
+    """Open a page with every other host blocked, in light, then in dark, then on a phone; say what is wrong with it."""
     found = []
-    context = chromium.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
-    )
-    context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    context.add_init_script("localStorage.setItem('mode', 'light'); localStorage.setItem('theme', 'light')")
 
     def route(request):
         if request.request.url.startswith((address, "data:", "blob:")):
@@ -108,17 +104,30 @@ def problems(chromium, address: str, path: str, theme: str, width: int = 1280) -
         found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
         found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
         found += [f"in a pale box: {start}" for start in page.evaluate(BOXES)]
-        for violation in (
-            Axe()
-            .run(page, options={"preload": False, "resultTypes": ["violations"]} | (COLOURS if theme == "dark" else {}))
-            .response["violations"]
-        ):
-            if violation["impact"] in ("serious", "critical"):
-                nodes = "; ".join(
-                    f"{node['html'][:120]} {node['any'][0]['message'] if node['any'] else ''}"
-                    for node in violation["nodes"][:5]
-                )
-                found.append(f"axe {violation['id']} ({violation['impact']}): {nodes}")
+        found += violations(page, {})
+        # the switch of the theme does this, and style sheets do the rest
+        page.evaluate("document.documentElement.dataset.theme = document.documentElement.dataset.mode = 'dark'")
+        found += [f"in a pale box, in the dark: {start}" for start in page.evaluate(BOXES)]
+        found += [f"in the dark: {violation}" for violation in violations(page, COLOURS)]
+        page.set_viewport_size({"width": 390, "height": 800})
+        if page.evaluate("document.documentElement.scrollWidth") > 390:
+            found.append("wider than a phone")
     finally:
         context.close()
     return found
+
+
+def violations(page, options: dict) -> list[str]:
+    """Return what axe-core finds serious or critical in an open page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    result = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]} | options)
+    said = []
+    for violation in result.response["violations"]:
+        if violation["impact"] in ("serious", "critical"):
+            nodes = "; ".join(
+                f"{node['html'][:120]} {node['any'][0]['message'] if node['any'] else ''}"
+                for node in violation["nodes"][:5]
+            )
+            said.append(f"axe {violation['id']} ({violation['impact']}): {nodes}")
+    return said
