@@ -8,6 +8,10 @@ theory      closed forms of the toy model, their corrections, and draws from the
 metrics     pure functions of an items table
 stats       intervals, resolution, the emergence score and its null, fits, curves
 published   tables of published results, with citation and licence
+tasks       prompts and targets: few-shot arithmetic, a chain of graded skills, a memo trap, your own
+families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
+lm          a language model asked a task, as an items table
+ladder      the bundled language models, and how they were trained
 figures     one style for every figure
 claims      the claims of the paper and of this book, and the tests that decide them
 """
