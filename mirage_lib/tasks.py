@@ -42,8 +42,8 @@ def held_out(a, b) -> np.ndarray:
     True
     """
     low, high = np.minimum(a, b).astype(np.uint64), np.maximum(a, b).astype(np.uint64)
-    mixed = (low * np.uint64(7919) + high * np.uint64(104729) + np.uint64(12345)) * np.uint64(2654435761)
-    return (mixed % np.uint64(2**32)) >> np.uint64(30) == 0
+    mixed = (low * np.uint64(7919) + high * np.uint64(104729) + np.uint64(12345)) % np.uint64(2**32)
+    return (mixed * np.uint64(2654435761) % np.uint64(2**32)) >> np.uint64(30) == 0
 
 
 def operands(digits: int, kept: bool, n: int, rng) -> np.ndarray:
@@ -98,8 +98,8 @@ def arithmetic(
             f"no task {operation!r} in layout {layout!r}: operations are {', '.join(SYMBOLS)}, "
             f"layouts {', '.join(LAYOUTS)}"
         )
-    if digits < 1 or n < 1 or shots < 0 or shot_sets < 1:
-        raise TaskError("a task needs digits, n and shot_sets of at least 1, and shots of at least 0")
+    if not 1 <= digits <= 18 or n < 1 or shots < 0 or shot_sets < 1:
+        raise TaskError("a task needs 1 to 18 digits, n and shot_sets of at least 1, and shots of at least 0")
     rng = np.random.default_rng([seed, digits, list(SYMBOLS).index(operation)])
     asked = np.unique(operands(digits, True, 6 * n if digits > 2 else 40_000, rng), axis=0)
     if n > len(asked):
@@ -276,14 +276,14 @@ def memo_trap() -> pd.DataFrame:
 def from_jsonl(file: str | Path, name: str = "") -> pd.DataFrame:
     """A task of your own: a file with one JSON object a line, with `prompt` and `target`, and if you like `choices`.
 
-    `choices` is a list of texts of which one is the target. Target and options are taken as they are: let them end
+    `choices` is a list of different texts of which one is the target. Target and options are taken as they are: let them end
     with a newline if an answer has to stop there. Raises TaskError with the number of the line that is wrong.
     """
     file = Path(file)
     if not file.exists():
         raise TaskError(f"there is no file {file}")
     rows, choices = [], []
-    for number, text in enumerate(file.read_text().splitlines(), 1):
+    for number, text in enumerate(file.read_text("utf-8").split("\n"), 1):
         if not text.strip():
             continue
         try:
@@ -295,8 +295,13 @@ def from_jsonl(file: str | Path, name: str = "") -> pd.DataFrame:
             ) from None
         if not (isinstance(prompt, str) and isinstance(target, str) and target):
             raise TaskError(f"{file}, line {number}: prompt and target must be texts, and the target not empty")
-        if "choices" in row and target not in row["choices"]:
+        options = row.get("choices", [target, ""])
+        if not (isinstance(options, list) and all(isinstance(option, str) for option in options)):
+            raise TaskError(f"{file}, line {number}: choices must be a list of texts")
+        if target not in options:
             raise TaskError(f"{file}, line {number}: the target {target!r} is none of the choices")
+        if len(options) < 2 or len(set(options)) < len(options):
+            raise TaskError(f"{file}, line {number}: choices must be two texts or more, all different")
         digits = sum(character.isdigit() for character in target)
         rows.append((name or file.stem, len(rows), 0, prompt, target, digits))
         choices.append(row.get("choices"))
