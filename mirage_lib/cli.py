@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -249,24 +250,20 @@ def task_tables(
     tables = []
     for name in parts(names):
         if name in tasks.SYMBOLS:
-            made = [
-                (seed, tasks.arithmetic(name, size, n, shots, shot_sets, layout, seed))
-                for seed in seeds
-                for size in numbers(digits)
-            ]
+            for size in numbers(digits):
+                make = partial(tasks.arithmetic, name, size, n, shots, shot_sets, layout)
+                tables += sweep.seeded(make, seeds)
         elif name == "chain":
-            made = [(seed, tasks.chain(n, shots=shots, shot_sets=shot_sets, seed=seed)) for seed in seeds]
+            tables += sweep.seeded(partial(tasks.chain, n, shots=shots, shot_sets=shot_sets), seeds)
         elif name == "memo-trap":
-            made = [(0, tasks.memo_trap())]
+            tables.append(tasks.memo_trap())
         elif name.endswith(".jsonl"):
-            made = [(0, tasks.from_jsonl(name))]
+            tables.append(tasks.from_jsonl(name))
         else:
             known = ", ".join([*tasks.SYMBOLS, "chain", "memo-trap"])
             raise tasks.TaskError(f"there is no task {name!r}: choose of {known}, or give a file that ends in .jsonl")
-        for seed, table in made:
-            # questions of another seed are other questions, and have other numbers
-            table = table.assign(item=table["item"] + seed * n)
-            tables.append(tasks.multiple_choice(table, choices, seed) if choices else table)
+    if choices:
+        tables = [tasks.multiple_choice(table, choices) for table in tables]
     return tables
 
 

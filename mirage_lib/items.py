@@ -194,16 +194,16 @@ def first_tokens(items: pd.DataFrame, length: int) -> pd.DataFrame:
     kept = items[items["length"] >= length]
     if length < 1 or kept.empty:
         raise ItemsError(f"no target has {length} tokens: the longest has {items['length'].max()}")
-    cut = {
-        name: [values[:length] for values in kept[name]]
-        for name in ("logprob", "hit", "output", "target")
-        if name in kept
-    }
+    columns = {"length": [length] * len(kept)}
+    for name in ("logprob", "hit", "output", "target"):
+        if name in kept:
+            values, lengths = ragged(kept, name)
+            place = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            columns[name] = Ragged(values[place < length], np.minimum(lengths, length))
     if "samples" in kept:
-        cut["samples"] = [[sample[:length] for sample in samples] for samples in kept["samples"]]
-    same = {name: kept[name] for name in kept.columns if name not in cut and name != "length"}
-    table = items_table(length=[length] * len(kept), **same, **cut)
-    return table.set_index(kept.index)[list(kept.columns)]
+        columns["samples"] = [[sample[:length] for sample in samples] for samples in kept["samples"]]
+    cut = items_table(**columns).set_index(kept.index)
+    return kept.assign(**{name: cut[name] for name in cut})
 
 
 def ragged(items: pd.DataFrame, column: str) -> Ragged:

@@ -211,8 +211,10 @@ def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
         # mean loss of every 50 steps, nats a token of the answers
         "loss": [round(float(np.mean(losses[i : i + 50])), 4) for i in range(0, steps, 50)],
     }
+    # the record comes last: where it is, all is done and nothing else is left
+    for leftover in (*done.glob("state.pt*"), *done.glob("*.part")):
+        leftover.unlink(missing_ok=True)
     replace(done / "training.json", lambda file: file.write_text(json.dumps(record) + "\n"))
-    state_file.unlink(missing_ok=True)
     return done
 
 

@@ -68,18 +68,34 @@ def measure(
     are left out. The stop, a newline at the end of a target, is part of it. On a CPU the same call gives the same
     table, and another batch size changes log-probabilities by less than 1e-5.
 
-    Raises ValueError for a prompt that is empty or ends with a space, and for a question too long for the model.
+    Raises ValueError for a task without questions or columns it needs, a prompt that is empty or ends with a space, a
+    target with a stop before its end or with characters that the tokenizer does not know, a question too long for the
+    model, and arguments out of range.
     """
+    missing = {"task", "item", "shot_set", "prompt", "target", "digits"} - set(task)
+    if missing or task.empty:
+        raise ValueError(
+            f"this task has no questions or lacks columns ({', '.join(sorted(missing))}): see mirage_lib.tasks"
+        )
     rows = encode(model.tokenizer, task)
-    longest = max(len(row.prompt) + len(row.target) for row in rows)
+    longest = max(len(row.target) for row in rows)
+    max_tokens = longest if max_tokens is None else max_tokens
+    if max_tokens < longest or samples < 0 or temperature <= 0 or (batch_size is not None and batch_size < 1):
+        raise ValueError(
+            f"measure needs max_tokens of at least {longest}, the longest target, samples of at least 0, a temperature "
+            f"above 0 and a batch_size of at least 1; these are {max_tokens}, {samples}, {temperature}, {batch_size}"
+        )
+    needed = max(len(row.prompt) for row in rows) + max_tokens
     limit = getattr(model.network.config, "max_position_embeddings", None)
-    if limit and longest > limit:
-        raise ValueError(f"the longest question has {longest} tokens, the model reads {limit}: use fewer shots")
-    max_tokens = max_tokens or max(len(row.target) for row in rows if row.generate)
+    if limit and needed > limit:
+        raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
     uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
     # ids from here on only pad the embedding
     vocabulary = min(len(model.tokenizer), model.network.config.vocab_size)
     ends = stops(model.tokenizer)
+    early = next((row for row in rows if row.generate and ends & set(row.target[:-1])), None)
+    if early:
+        raise ValueError(f"the target {early.text!r} has a stop before its end: an answer ends at its first newline")
 
     def run(prefix, batch):
         drawn = uniform[[row.item for row in batch]]
@@ -115,6 +131,11 @@ def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
             both = next(ids)
             if len(both) <= len(head):
                 raise ValueError(f"the tokenizer joins the target {text!r} with its prompt: add a space")
+            if tokenizer.unk_token_id in both and tokenizer.unk_token not in prompts[item] + text:
+                raise ValueError(
+                    f"the tokenizer does not know all characters of {prompts[item][-30:] + text!r}; the ladder reads "
+                    'digits and "+*=" only, layout="compact"'
+                )
             rows.append(Row(item, text, both[: len(head)], both[len(head) :], number == 0))
     return rows
 
@@ -313,9 +334,13 @@ def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
     """One id a row, drawn at a temperature by inverting the cumulative distribution at a random number."""
     import torch
 
-    mass = (logits.double() / temperature).softmax(-1).cumsum(-1)
-    level = torch.from_numpy(uniform).to(mass.device)[:, None] * mass[:, -1:]
-    return torch.searchsorted(mass, level, right=True)[:, 0].clamp(max=mass.shape[-1] - 1).cpu().numpy()
+    drawn = []
+    # a few rows at once: in double precision a large vocabulary takes much memory
+    for part, level in zip(logits.split(32), torch.from_numpy(uniform).to(logits.device).split(32), strict=True):
+        mass = (part.double() / temperature).softmax(-1).cumsum(-1)
+        place = torch.searchsorted(mass, level[:, None] * mass[:, -1:], right=True)
+        drawn.append(place[:, 0].clamp(max=mass.shape[-1] - 1))
+    return torch.cat(drawn).cpu().numpy()
 
 
 def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, progress: bool) -> list[Scored]:
@@ -339,7 +364,7 @@ def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, prog
                 try:
                     results = run(prefix, [rows[i] for i in part])
                 except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; on a CPU it has no type of its own
-                    if size == 1 or not re.search("out of memory|not enough memory|can't allocate", str(error)):
+                    if len(part) == 1 or not re.search("out of memory|not enough memory|can't allocate", str(error)):
                         raise
                     size = len(part) // 2
                     warnings.warn(f"no memory for {len(part)} questions at once: going on with {size}", stacklevel=3)

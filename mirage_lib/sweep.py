@@ -5,7 +5,7 @@ that measures. What is there and whole is never measured again, so a sweep that 
 whatever changes is measured anew, beside the old. Not in the name are the weights themselves: every row records
 them as `commit`, but a model that was trained again under the same name needs a new folder.
 
-A seed of the questions is a task of its own: ``[tasks.arithmetic("addition", 4, seed=s) for s in range(3)]``.
+Each seed of the questions is a task of its own: see `seeded`.
 """
 
 import hashlib
@@ -13,8 +13,9 @@ import json
 import os
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,13 @@ import pyarrow.parquet as pq
 from mirage_lib import families, items, lm
 from mirage_lib.items import ItemsError
 
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+# of the code that decides the numbers, read with it: later the files may be newer than what runs
+CODE = _digest(b"".join(Path(module.__file__).read_bytes() for module in (families, items, lm)))
 DEAD = 600  # seconds after which a half-written file has no writer: to write one takes well under one
 LOADING = ("dtype", "device_map")
 _loaded: dict[tuple, families.Model] = {}
@@ -62,17 +70,25 @@ def cells(members: pd.DataFrame, tasks: Iterable[pd.DataFrame], **settings) -> l
     return [Cell(row.model, row.revision, task, settings) for row in members.itertuples() for task in tasks]
 
 
-@cache
-def code_version() -> str:
-    """A digest of the code that decides the numbers. Questions are digested themselves, not the code that made them."""
-    return _digest(b"".join(Path(module.__file__).read_bytes() for module in (families, items, lm)))
+def seeded(make: Callable[..., pd.DataFrame], seeds: Iterable[int]) -> list[pd.DataFrame]:
+    """The task make(seed=...) for each seed, with items numbered on: other questions have other numbers.
+
+    >>> from mirage_lib import tasks
+    >>> [table["item"].tolist() for table in seeded(partial(tasks.arithmetic, "addition", 2, n=2), [0, 1])]
+    [[0, 1], [2, 3]]
+    """
+    tables = {seed: make(seed=seed) for seed in seeds}
+    return [table.assign(item=table["item"] + seed * (table["item"].max() + 1)) for seed, table in tables.items()]
 
 
 def key(cell: Cell) -> dict:
-    """All that decides a cell's content, as plain data; it is stored in the file too."""
+    """All that decides a cell's content, as plain data; it is stored in the file too.
+
+    Questions are digested themselves, so `code` need not cover the code that made them.
+    """
     questions = _digest(cell.task.to_json(orient="split", index=False).encode())
     task = cell.task["task"].iloc[0]
-    return cell._asdict() | {"task": task, "questions": questions, "code": code_version()}
+    return cell._asdict() | {"task": task, "questions": questions, "code": CODE}
 
 
 def file_of(cell: Cell) -> str:
@@ -109,7 +125,7 @@ def run(
 
     A cell that fails does not stop the others. Raises SweepError in the end, with the cells that failed and why.
     """
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, parallel_config
     from tqdm.auto import tqdm
 
     folder = Path(folder).resolve()
@@ -124,19 +140,16 @@ def run(
 
         register_ray()
     measure = measure or partial(_measure, run=os.urandom(8).hex())
-    results = Parallel(
-        n_jobs=n_jobs or (-1 if backend else 1),
-        backend=backend,
-        # a cell is long: handed out one by one, none waits behind another
-        batch_size=1,
-        # Ray hands results over at the end only
-        return_as="list" if backend == "ray" else "generator_unordered",
-    )(delayed(_work)(folder / file, cell, measure) for file, cell in missing)
-    failed = [
-        failure
-        for failure in tqdm(results, total=len(missing), unit="cell", disable=None if progress else True)
-        if failure
-    ]
+    failed = []
+    with warnings.catch_warnings(), parallel_config(backend=backend or "loky", n_jobs=n_jobs or (-1 if backend else 1)):
+        # a larger model than the last one is no leak, and a worker that is replaced loses nothing
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+        # a cell is long: handed out one by one, none waits behind another; Ray gives results back at the end only
+        parallel = Parallel(batch_size=1, return_as="list" if backend == "ray" else "generator_unordered")
+        results = parallel(delayed(_work)(folder / file, cell, measure) for file, cell in missing)
+        for failure in tqdm(results, total=len(missing), unit="cell", disable=None if progress else True):
+            if failure:
+                failed.append(failure)
     _loaded.clear()
     if failed:
         raise SweepError(
@@ -233,7 +246,3 @@ def _whole(file: Path) -> bool:
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
     # not pd.read_parquet: pandas before version 3 does not know its own name for a column of lists
     return table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]

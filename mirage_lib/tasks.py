@@ -25,8 +25,8 @@ LAYOUTS = {
     # the layout of the arithmetic experiment in Biderman et al. (2023), section 3.3
     "question": ("Q:What is {a} {word} {b}? A:", " {answer}\n"),
 }
-# The chain: number of rules for each last digit, from one to all that two and a half digits can tell apart
-MODULI = np.array([1, 2, 5, 10, 20, 25, 50, 100, 200, 250])
+# The chain: number of rules for each last digit, doubling from one rule to five hundred
+RULES = np.array([1, 2, 4, 8, 16, 32, 64, 125, 250, 500])
 PROMPT_DIGITS = 7
 LINKS = 8
 
@@ -116,34 +116,34 @@ def arithmetic(
 
 
 def rules() -> list[np.ndarray]:
-    """The chain's tables: for each last digit its rules (u, v), shape (modulus, 2); always the same.
+    """The chain's tables: for each last digit its rules (u, v), shape (number of rules, 2); always the same.
 
-    >>> [len(table) for table in rules()] == MODULI.tolist()
+    >>> [len(table) for table in rules()] == RULES.tolist()
     True
     """
     rng = np.random.default_rng(2304)
     # multiplication by 1, 3, 7 or 9 modulo 10 loses no digit, so no digit becomes rare further down the chain
-    return [np.column_stack([rng.choice([1, 3, 7, 9], m), rng.integers(10, size=m)]) for m in MODULI]
+    return [np.column_stack([rng.choice([1, 3, 7, 9], m), rng.integers(10, size=m)]) for m in RULES]
 
 
 def chain_digits(start: np.ndarray, links: int = LINKS) -> np.ndarray:
     """Continue rows of digits by the chain's rules; shape (n, 7) to (n, 7 + links).
 
-    The last five digits x a b c l give the next one: l chooses a modulus m, the number abc modulo m chooses one of m
-    rules (u, v), and the next digit is u x + v modulo 10. Rules of a small modulus are met often and learned soon,
-    those of a large one late: skills graded in size.
+    The last five digits x a b c l give the next one: l chooses a list of m rules, the number abc, from 000 to 999,
+    divides it into m parts and chooses rule (u, v) number floor(abc m / 1000), and the next digit is u x + v modulo 10.
+    A list of few rules is learned soon, one of many late: skills graded in size.
 
     >>> chain_digits(np.array([[1, 2, 3, 4, 5, 6, 0]]), links=1).shape
     (1, 8)
     """
     tables = rules()
-    first = np.cumsum([0, *MODULI[:-1]])
+    first = np.cumsum([0, *RULES[:-1]])
     table = np.concatenate(tables)
     digits = np.empty((len(start), start.shape[1] + links), np.int64)
     digits[:, : start.shape[1]] = start
     for t in range(start.shape[1], digits.shape[1]):
         x, a, b, c, last = digits[:, t - 5 : t].T
-        u, v = table[first[last] + (100 * a + 10 * b + c) % MODULI[last]].T
+        u, v = table[first[last] + (100 * a + 10 * b + c) * RULES[last] // 1000].T
         digits[:, t] = (u * x + v) % 10
     return digits
 
@@ -276,8 +276,8 @@ def memo_trap() -> pd.DataFrame:
 def from_jsonl(file: str | Path, name: str = "") -> pd.DataFrame:
     """A task of your own: a file with one JSON object a line, with `prompt` and `target`, and if you like `choices`.
 
-    `choices` is a list of different texts of which one is the target. Target and options are taken as they are: let them end
-    with a newline if an answer has to stop there. Raises TaskError with the number of the line that is wrong.
+    `choices` is a list of different texts of which one is the target. Target and options are taken as they are: let
+    them end with a newline if an answer has to stop there. Raises TaskError with the number of the line that is wrong.
     """
     file = Path(file)
     if not file.exists():
