@@ -71,12 +71,16 @@ def measure(
     Raises ValueError for a task without questions or columns it needs, a prompt that is empty or ends with a space, a
     target with a stop before its end or with characters that the tokenizer does not know, a question too long for the
     model, and arguments out of range.
+
+    >>> from mirage_lib import families, metrics, tasks
+    >>> task = tasks.arithmetic("addition", 2, n=50, layout="compact")
+    >>> items = measure(families.load("arithmetic-795k-seed0"), task)
+    >>> bool(metrics.exact_match(items).mean() > 0.8)
+    True
     """
     missing = {"task", "item", "shot_set", "prompt", "target", "digits"} - set(task)
     if missing or task.empty:
-        raise ValueError(
-            f"this task has no questions or lacks columns ({', '.join(sorted(missing))}): see mirage_lib.tasks"
-        )
+        raise ValueError(f"no task: {len(task)} questions, without the columns {sorted(missing)}; see mirage_lib.tasks")
     rows = encode(model.tokenizer, task)
     longest = max(len(row.target) for row in rows)
     max_tokens = longest if max_tokens is None else max_tokens

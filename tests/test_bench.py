@@ -6,6 +6,7 @@ import pytest
 import sample_book
 
 sys.path.insert(0, str(sample_book.ROOT / "benchmarks"))
+import measure as bench_measure
 import metrics as bench
 
 
@@ -20,3 +21,20 @@ def test_a_wrong_rival_is_found(monkeypatch):
     monkeypatch.setitem(bench.RIVALS, "exact_match", (ours, lambda items: 1 - plain(items), share))
     with pytest.raises(AssertionError):
         bench.compare(200)
+
+
+def test_measuring_agrees_with_its_rival(monkeypatch):
+    """The benchmark raises unless both sides give the same log-likelihoods, verdicts and answers."""
+    monkeypatch.setitem(bench_measure.SHAPES, "tiny", (32, 1, 2, 4))
+    row = bench_measure.compare("tiny", shots=2, repeats=1)
+    assert row["items"] == 4
+    assert row["largest difference (nats)"] < 1e-4
+    honest = bench_measure.lm.measure
+
+    def wrong(model, task):
+        items = honest(model, task)
+        return items.assign(logprob=[[x - 0.001 for x in row] for row in items["logprob"]])
+
+    monkeypatch.setattr(bench_measure.lm, "measure", wrong)
+    with pytest.raises(AssertionError):
+        bench_measure.compare("tiny", shots=2, repeats=1)

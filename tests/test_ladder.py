@@ -339,3 +339,11 @@ def test_training_learns(tmp_path):
 def test_the_smallest_rung_is_what_its_recipe_gives(tmp_path):
     # the second smallest is in test_families.py: the tests of one file wait for each other
     tiny_models.check_recipe(SMALL, tmp_path)
+
+
+def test_the_card_says_what_the_records_say():
+    import ladder_card
+
+    if not (ladder_card.FOLDER / "README.md").exists():
+        pytest.skip("the ladder is not bundled here")
+    assert (ladder_card.FOLDER / "README.md").read_text() == ladder_card.card(), "run python tools/ladder_card.py"
