@@ -24,6 +24,7 @@ from mirage_lib.items import Ragged, items_table
 
 TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
 LOGITS_AT_ONCE = 1 << 25  # numbers
+ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
 
 
 class Row(NamedTuple):
@@ -105,7 +106,15 @@ def measure(
         drawn = uniform[[row.item for row in batch]]
         return score(model.network, prefix, batch, vocabulary, ends, max_tokens, drawn, temperature)
 
-    scored = _in_batches(run, rows, model, batch_size, progress)
+    import torch
+
+    threads = torch.get_num_threads()
+    if model.params < ONE_THREAD:
+        torch.set_num_threads(1)
+    try:
+        scored = _in_batches(run, rows, model, batch_size, progress)
+    finally:
+        torch.set_num_threads(threads)
     return _table(model, task, rows, scored)
 
 
