@@ -58,7 +58,13 @@ TIGHTER = {
     "resolution-sharpens": 1,
     "zeros-flatten-law": 1,
 }
-LOOSER = {"brier-removes-mmlu-jump": 0.0, "length-sharpens": -1, "mean-log-accuracy": float("inf"), "rouge-cliff": 0.0}
+LOOSER = {
+    "brier-removes-mmlu-jump": 0.0,
+    "length-sharpens": -1,
+    "mean-log-accuracy": float("inf"),
+    "rouge-cliff": 0.0,
+    "brier-shows-knowledge": -1,
+}
 
 
 @pytest.mark.parametrize(
