@@ -493,7 +493,7 @@ def few_metrics_score_emergent(tolerance: float) -> Finding:
     lucky = (stats.emergence_null(8, draws=400_000) >= 10).mean() * 220 * 40 * 10
     return Finding(
         "not testable here",
-        f"there are no scores by size in the tables; of 88,000 curves of noise {lucky:.0f} exceed an emergence score of 10",
+        f"the tables have no scores by size; of 88,000 curves of noise {lucky:.0f} exceed an emergence score of 10",
     )
 
 

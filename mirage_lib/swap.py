@@ -196,7 +196,7 @@ def slopes(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def describe(scores: pd.DataFrame, seed=0) -> pd.DataFrame:
+def describe(scores: pd.DataFrame) -> pd.DataFrame:
     """Say of each curve with at least five models how it rises: one row for a benchmark, metric and family.
 
     scores : as `tidy` and `pooled` give them.
@@ -205,18 +205,18 @@ def describe(scores: pd.DataFrame, seed=0) -> pd.DataFrame:
     `first` and `last`, and of one that knows nothing, `chance`; the score `emergence`, with the `p_value`, how often
     pure noise of as many models scores as high (`stats.emergence_test`); Kendall's rank correlation of score and scale
     `tau`, 1 where every step goes up, with its p-value `tau_p`; `place` and `width` of the rise (`rise`), each with a
-    95 % interval from scores drawn again with their errors. Raises ValueError if no curve has five models.
+    95 % interval from scores drawn again with their errors, the same every time. Raises ValueError if no curve has
+    five models.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = []
     for key, curve in _curves(scores):
         x, score = curve["x"].to_numpy(), curve["score"].to_numpy()
         jump, tau = stats.emergence_test(score), kendalltau(x, score)
         drawn = score + curve["se"].to_numpy() * rng.standard_normal((RESAMPLES, len(x)))
         place, width = rise(x, score)
-        ends = np.array([rise(x, again) for again in drawn])
-        # a redrawn curve that never rises has its place anywhere
-        low, high = np.nanquantile(ends, [0.025, 0.975], axis=0) if np.isfinite(ends).any() else np.full((2, 2), np.nan)
+        # of the redrawn curves that rise at all
+        low, high = pd.DataFrame([rise(x, again) for again in drawn]).quantile([0.025, 0.975]).to_numpy()
         rows.append(
             dict(zip(CURVE, key, strict=True))
             | {"models": len(x), "decades": np.log10(x[-1] / x[0]), "first": score[0], "last": score[-1]}
