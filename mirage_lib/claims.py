@@ -6,6 +6,7 @@ claim's tolerance. `check` compares the two, so a verdict that no longer follows
 """
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import fisher_exact
 
-from mirage_lib import metrics, published, stats, swap, theory
-from mirage_lib.items import items_table
+from mirage_lib import families, lm, metrics, published, stats, swap, tasks, theory
+from mirage_lib.items import first_tokens, items_table
 
 FILE = Path(__file__).with_name("claims.toml")
 VERDICTS = ("holds", "holds in part", "fails", "not testable here")
@@ -479,6 +480,161 @@ def training_only_helps(tolerance: float) -> Finding:
     )
 
 
+# ---- a real model (chapter 7)
+
+
+@cache
+def _smollm2(operation: str, digits: int, n: int, layout: str = "plain", samples: int = 0) -> pd.DataFrame:
+    return lm.measure(families.load("smollm2"), tasks.arithmetic(operation, digits, n, layout=layout), samples=samples)
+
+
+def samples_follow_the_loss(tolerance: float) -> Finding:
+    """Eight samples an item at temperature 1 against exp(-CE_i), SmolLM2 on sums of two digits; standard errors."""
+    table = _smollm2("addition", 2, 60, samples=8)
+    sampled, expected = metrics.sampled_accuracy(table), metrics.expected_accuracy(table)
+    gap = sampled - expected
+    return _holds(
+        abs(gap.mean()) / (gap.std() / np.sqrt(len(gap))) < tolerance,
+        f"{sampled.mean():.3f} sampled, {expected.mean():.3f} from the loss",
+    )
+
+
+def mean_loss_gives_smollm2s_accuracy(tolerance: float) -> Finding:
+    """Greedy accuracy of SmolLM2 on sums of two digits over exp(-mean CE)."""
+    table = _smollm2("addition", 2, 60, samples=8)
+    accuracy, naive = metrics.exact_match(table).mean(), np.exp(-metrics.cross_entropy(table).mean())
+    return _holds(abs(accuracy / naive - 1) < tolerance, f"accuracy {accuracy:.2f}, exp(-mean CE) {naive:.2f}")
+
+
+def _six_digits(metric) -> np.ndarray:
+    """A metric of the first 1 to 6 digits of SmolLM2's answers to six-digit sums; a space stands before them."""
+    table = _smollm2("addition", 6, 40)
+    return np.array([metric(first_tokens(table, 1 + length)).mean() for length in range(1, 7)])
+
+
+def geometric_on_the_same_answers(tolerance: float) -> Finding:
+    """Largest factor between the expected accuracy of L digits and a straight line of its logarithm, L = 1 to 6."""
+    length, log = np.arange(1, 7), np.log(_six_digits(metrics.expected_accuracy))
+    off = np.exp(np.abs(log - np.polyval(np.polyfit(length, log, 1), length)).max())
+    fall = (log[0] - log[-1]) / np.log(10)
+    return _holds(off < tolerance, f"off a line by a factor of {off:.2f} at most, in a fall of {fall:.1f} decades")
+
+
+def edit_distance_linear_on_a_model(tolerance: float) -> Finding:
+    """Largest distance of the edit distance of L digits from a straight line, as a share of its range."""
+    length, edits = np.arange(1, 7), _six_digits(metrics.token_edit_distance)
+    off = np.abs(edits - np.polyval(np.polyfit(length, edits, 1), length)).max()
+    return _holds(off < tolerance * np.ptp(edits), f"off a line by {off:.2f} of {np.ptp(edits):.2f} edits")
+
+
+def ability_survives_the_layout(tolerance: float) -> Finding:
+    """Exact match of SmolLM2 on the same sums, without spaces between numbers and signs over with."""
+    plain, compact = (
+        metrics.exact_match(_smollm2("addition", 2, 60, layout=layout, samples=8 if layout == "plain" else 0)).mean()
+        for layout in ("plain", "compact")
+    )
+    return _holds(compact > tolerance * plain, f"accuracy {plain:.2f} with spaces, {compact:.2f} without")
+
+
+# ---- the ladder (chapter 8)
+
+
+@cache
+def _ladder(family: str) -> pd.DataFrame:
+    """The last checkpoint of every model of a ladder, asked 500 questions: the chain, or sums of four digits."""
+    task = tasks.chain(500) if family == "ladder-chain" else tasks.arithmetic("addition", 4, 500, layout="compact")
+    members = families.members(family).drop_duplicates("model", keep="last")
+    tables = [lm.measure(families.load(m.model), task).assign(seed=m.seed) for m in members.itertuples()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _by_size(family: str, metric, length: int) -> pd.Series:
+    """A metric of the first digits against size, mean over seeds."""
+    part = first_tokens(_ladder(family), length)
+    return metric(part).groupby(part["params"]).mean()
+
+
+def _steepest(curve: pd.Series) -> float:
+    """Largest step between neighbouring sizes, as a share of the curve's range."""
+    return float(curve.diff().abs().max() / np.ptp(curve))
+
+
+def _softer(family: str, length: int, tolerance: float) -> Finding:
+    harsh = _steepest(_by_size(family, metrics.exact_match, length))
+    soft = _steepest(_by_size(family, metrics.token_edit_distance, length))
+    return _holds(
+        soft < tolerance * harsh,
+        f"the steepest step makes {harsh:.0%} of the rise of accuracy, {soft:.0%} of the fall of the edit distance",
+    )
+
+
+def edit_distance_softens_the_chain(tolerance: float) -> Finding:
+    """Steepest step between neighbouring sizes, edit distance over accuracy, five digits of the chain."""
+    return _softer("ladder-chain", 5, tolerance)
+
+
+def edit_distance_softens_addition(tolerance: float) -> Finding:
+    """Steepest step between neighbouring sizes, edit distance over accuracy, sums of four digits."""
+    return _softer("ladder", 4, tolerance)
+
+
+def _loss_step(family: str, length: int, tolerance: float) -> Finding:
+    loss = _by_size(family, metrics.cross_entropy, length) / length
+    return _holds(
+        _steepest(loss) < tolerance,
+        f"from {loss.max():.2f} to {loss.min():.2f} nats a digit; the steepest step makes {_steepest(loss):.0%} of it",
+    )
+
+
+def loss_of_the_chain_is_smooth(tolerance: float) -> Finding:
+    """Steepest step of the cross-entropy of the chain between neighbouring sizes, as a share of its range."""
+    return _loss_step("ladder-chain", 8, tolerance)
+
+
+def loss_of_addition_is_smooth(tolerance: float) -> Finding:
+    """Steepest step of the cross-entropy of four-digit sums between neighbouring sizes, as a share of its range."""
+    return _loss_step("ladder", 4, tolerance)
+
+
+def seeds_agree(tolerance: float) -> Finding:
+    """Range of accuracy on four-digit sums among models of one size that differ in their seed only."""
+    part = first_tokens(_ladder("ladder"), 4)
+    by_seed = metrics.exact_match(part).groupby([part["params"], part["seed"]]).mean().unstack()
+    size = (by_seed.max(axis=1) - by_seed.min(axis=1)).idxmax()
+    low, high = by_seed.loc[size].min(), by_seed.loc[size].max()
+    return _holds(high - low < tolerance, f"at {size:,.0f} parameters from {low:.3f} to {high:.3f}")
+
+
+def more_items_lift_the_ladder(tolerance: float) -> Finding:
+    """Sizes with a right answer on five digits of the chain, in 20 questions and in 500; intervals above chance."""
+    part = first_tokens(_ladder("ladder-chain"), 5)
+    hit = metrics.exact_match(part)
+    few = hit[part["item"] < 20].groupby(part["params"]).sum() > 0
+    right = hit.groupby(part["params"]).agg(["sum", "size"])
+    seen, above = right["sum"] > 0, stats.wilson(right["sum"], right["size"]).low > tolerance
+    found = f"right answers at {few.sum()} of {len(few)} sizes with 20 questions a model, at {seen.sum()} with 500"
+    return Finding(["fails", "holds in part", "holds"][int(seen.sum() > few.sum()) + int(above.all())], found)
+
+
+def geometric_on_the_ladder(tolerance: float) -> Finding:
+    """Largest factor between accuracy and p^L, 1 to 8 digits of the chain, where 20 answers or more are right."""
+    p = _by_size("ladder-chain", metrics.token_accuracy, 8)
+    factors = []
+    for length in range(1, 9):
+        part = first_tokens(_ladder("ladder-chain"), length)
+        right = metrics.exact_match(part).groupby(part["params"]).agg(["sum", "mean"])
+        factors.append(np.log(right["mean"] / theory.accuracy(p, length))[right["sum"] >= 20].abs())
+    off = np.exp(pd.concat(factors).max())
+    return _holds(off < tolerance, f"accuracy is off p^L by a factor of {off:.2f} at most")
+
+
+def edit_distance_linear_on_the_ladder(tolerance: float) -> Finding:
+    """Edit distance of eight digits of the chain over L(1 - p), the three largest sizes."""
+    linear = theory.token_edit_distance(_by_size("ladder-chain", metrics.token_accuracy, 8), 8)
+    ratio = (_by_size("ladder-chain", metrics.token_edit_distance, 8) / linear).iloc[-3:]
+    return _holds(abs(ratio - 1).max() < tolerance, f"{ratio.min():.1f} to {ratio.max():.1f} times L(1 - p)")
+
+
 # ---- BIG-bench (chapter 9)
 
 
@@ -637,6 +793,19 @@ DECIDE = {
         score_separates_harsh_from_soft,
         more_answers_show_math,
         training_only_helps,
+        samples_follow_the_loss,
+        mean_loss_gives_smollm2s_accuracy,
+        geometric_on_the_same_answers,
+        edit_distance_linear_on_a_model,
+        ability_survives_the_layout,
+        edit_distance_softens_the_chain,
+        edit_distance_softens_addition,
+        loss_of_the_chain_is_smooth,
+        loss_of_addition_is_smooth,
+        seeds_agree,
+        more_items_lift_the_ladder,
+        geometric_on_the_ladder,
+        edit_distance_linear_on_the_ladder,
         few_metrics_score_emergent,
         four_metrics_by_hand,
         two_metrics_carry_emergence,

@@ -10,15 +10,19 @@ column             type                meaning
 =================  ==================  ==========================================================
 ``family``         string              family of models
 ``model``          string              the model, with its revision where it has one
+``commit``         string              what exactly was run: the hub's commit, or a digest of the weights
 ``params``         float64             parameters, without the embeddings
 ``tokens``         float64             tokens seen in training
 ``task``           string              the task
 ``length``         int64               length of the target, in tokens
+``digits``         int64               digits in the target
 ``item``           int64               number of the item within the task
+``shot_set``       int64               which set of examples stood before the question
 ``logprob``        list<float64>       log-probability of each target token, teacher-forced, in nats
 ``hit``            list<bool> or bool  the model's choice is the target token (or: the item is right)
 ``output``         list<int64>         token ids of the answer given
 ``target``         list<int64>         token ids of the reference answer
+``samples``        list<list<int64>>   answers sampled beside the one given, as token ids
 ``choice_logprob`` list<float64>       log-probability of each option of a multiple-choice item, in nats
 ``answer``         int64               number of the correct option, from 0
 ``squared_error``  float64             squared error of a reconstruction
@@ -34,15 +38,19 @@ import pyarrow as pa
 COLUMNS = {
     "family": pa.string(),
     "model": pa.string(),
+    "commit": pa.string(),
     "params": pa.float64(),
     "tokens": pa.float64(),
     "task": pa.string(),
     "length": pa.int64(),
+    "digits": pa.int64(),
     "item": pa.int64(),
+    "shot_set": pa.int64(),
     "logprob": pa.list_(pa.float64()),
     "hit": pa.list_(pa.bool_()),
     "output": pa.list_(pa.int64()),
     "target": pa.list_(pa.int64()),
+    "samples": pa.list_(pa.list_(pa.int64())),
     "choice_logprob": pa.list_(pa.float64()),
     "answer": pa.int64(),
     "squared_error": pa.float64(),
@@ -170,6 +178,32 @@ def _check_column(name: str, column: pd.Series) -> None:
             raise ItemsError(f"column {name!r} has {numbers.max():g}: log-probabilities (natural log) are at most 0")
         if name == "squared_error" and (numbers < 0).any():
             raise ItemsError(f"column {name!r} has {numbers.min():g}: a squared error is at least 0")
+
+
+def first_tokens(items: pd.DataFrame, length: int) -> pd.DataFrame:
+    """The same answers, judged on their first `length` tokens only; items with shorter targets are left out.
+
+    One table gives the curves of every length, from the same answers. `length` becomes the new target length; an
+    answer may end before it. Raises ItemsError when no target is so long.
+
+    >>> table = items_table(length=[2, 1], hit=[[True, False], [True]], target=[[4, 2], [7]])
+    >>> first_tokens(table, 1)["hit"].tolist(), len(first_tokens(table, 2))
+    ([[True], [True]], 1)
+    """
+    validate(items, "length")
+    kept = items[items["length"] >= length]
+    if length < 1 or kept.empty:
+        raise ItemsError(f"no target has {length} tokens: the longest has {items['length'].max()}")
+    columns = {"length": [length] * len(kept)}
+    for name in ("logprob", "hit", "output", "target"):
+        if name in kept:
+            values, lengths = ragged(kept, name)
+            place = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            columns[name] = Ragged(values[place < length], np.minimum(lengths, length))
+    if "samples" in kept:
+        columns["samples"] = [[sample[:length] for sample in samples] for samples in kept["samples"]]
+    cut = items_table(**columns).set_index(kept.index)
+    return kept.assign(**{name: cut[name] for name in cut})
 
 
 def ragged(items: pd.DataFrame, column: str) -> Ragged:

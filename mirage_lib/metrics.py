@@ -50,6 +50,23 @@ def exact_match(items: pd.DataFrame) -> pd.Series:
     return _scores(items, np.logical_and.reduceat(hit.values, hit.starts), "exact_match")
 
 
+def sampled_accuracy(items: pd.DataFrame) -> pd.Series:
+    """Share of an item's sampled answers that are exactly the target. Needs `samples` and `target`.
+
+    Its expectation is `expected_accuracy` when the samples were drawn at temperature 1.
+
+    >>> from mirage_lib.items import items_table
+    >>> sampled_accuracy(items_table(samples=[[[4, 2], [4, 1]]], target=[[4, 2]])).tolist()
+    [0.5]
+    """
+    validate(items, "samples", "target")
+    shares = [
+        np.mean([list(sample) == list(target) for sample in samples])
+        for samples, target in zip(items["samples"], items["target"], strict=True)
+    ]
+    return _scores(items, shares, "sampled_accuracy")
+
+
 def token_accuracy(items: pd.DataFrame) -> pd.Series:
     """Share of the target's tokens that were hit, each with the true tokens before it. Needs `hit`.
 

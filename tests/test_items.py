@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mirage_lib.items import COLUMNS, ItemsError, Ragged, items_table, ragged, validate
+from mirage_lib.items import COLUMNS, ItemsError, Ragged, first_tokens, items_table, ragged, validate
 
 
 def test_every_documented_column_can_be_written_and_read():
@@ -17,12 +17,13 @@ def test_every_documented_column_can_be_written_and_read():
         pa.list_(pa.float64()): [[-1.0], [-2.0, -3.0]],
         pa.list_(pa.bool_()): [[True], [False, True]],
         pa.list_(pa.int64()): [[1], [2, 3]],
+        pa.list_(pa.list_(pa.int64())): [[[1]], [[2, 3], []]],
     }
     table = items_table(**{name: example[kind] for name, kind in COLUMNS.items()})
     validate(table, *COLUMNS)
     for name, kind in COLUMNS.items():
         assert table[name].dtype == pd.ArrowDtype(kind)
-        assert [x if isinstance(x, str) else np.asarray(x).tolist() for x in table[name]] == example[kind]
+        assert pa.array(table[name]).to_pylist() == example[kind]
 
 
 def test_the_table_survives_parquet(tmp_path):
@@ -102,6 +103,40 @@ def test_nan_inside_an_arrow_column_is_found():
     column = pd.Series(pa.array([[-1.0, float("nan")]]), dtype=pd.ArrowDtype(pa.list_(pa.float64())))
     with pytest.raises(ItemsError, match="1 NaN"):
         validate(pd.DataFrame({"logprob": column}), "logprob")
+
+
+def test_first_tokens_cuts_every_answer_and_leaves_out_what_is_shorter():
+    table = items_table(
+        task="t",
+        item=[0, 1, 2],
+        length=[3, 1, 2],
+        digits=[2, 0, 1],
+        logprob=[[-1.0, -2.0, -3.0], [-4.0], [-5.0, -6.0]],
+        hit=[[True, False, True], [True], [False, True]],
+        output=[[1, 9, 9, 9], [4], [7]],
+        target=[[1, 2, 3], [4], [5, 6]],
+        samples=[[[1, 2, 3], [8]], [[4]], [[5, 6, 7]]],
+    ).set_index(pd.Index(["a", "b", "c"]))
+    cut = first_tokens(table, 2)
+    assert list(cut.columns) == list(table.columns)
+    assert cut.dtypes.tolist() == table.dtypes.tolist()
+    assert cut.index.tolist() == ["a", "c"]
+    assert cut["item"].tolist() == [0, 2] and cut["digits"].tolist() == [2, 1]
+    assert cut["length"].tolist() == [2, 2]
+    assert ragged(cut, "logprob").lists() == [[-1.0, -2.0], [-5.0, -6.0]]
+    assert ragged(cut, "hit").lists() == [[True, False], [False, True]]
+    assert ragged(cut, "output").lists() == [[1, 9], [7]]
+    assert ragged(cut, "target").lists() == [[1, 2], [5, 6]]
+    assert pa.array(cut["samples"]).to_pylist() == [[[1, 2], [8]], [[5, 6]]]
+    assert first_tokens(table, 1)["length"].tolist() == [1, 1, 1]
+    assert table["length"].tolist() == [3, 1, 2]  # the table itself stays
+
+
+@pytest.mark.parametrize("length", [0, -1, 4])
+def test_first_tokens_of_no_target_is_refused(length):
+    table = items_table(length=[3, 1], hit=[[True] * 3, [True]])
+    with pytest.raises(ItemsError, match=f"no target has {length} tokens: the longest has 3"):
+        first_tokens(table, length)
 
 
 def test_building_a_table_refuses_what_it_cannot_hold():

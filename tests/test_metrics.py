@@ -32,6 +32,13 @@ def test_expected_accuracy_is_the_product_of_token_probabilities(logprob):
     )
 
 
+@given(st.lists(st.tuples(st.lists(tokens, min_size=1, max_size=5), tokens.filter(len)), min_size=1, max_size=6))
+def test_sampled_accuracy_is_the_share_of_samples_that_are_the_target(rows):
+    samples, target = map(list, zip(*rows, strict=True))
+    got = metrics.sampled_accuracy(items_table(samples=samples, target=target))
+    assert got.tolist() == pytest.approx([given.count(wanted) / len(given) for given, wanted in rows])
+
+
 def levenshtein(a, b):
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -125,6 +132,7 @@ NEEDS = {
     metrics.cross_entropy: "logprob",
     metrics.expected_accuracy: "logprob",
     metrics.exact_match: "hit",
+    metrics.sampled_accuracy: "samples",
     metrics.token_accuracy: "hit",
     metrics.token_edit_distance: "output",
     metrics.multiple_choice_grade: "choice_logprob",
@@ -149,6 +157,7 @@ def test_no_metric_scores_an_empty_table(metric):
         hit=[[True]],
         output=[[1]],
         target=[[1]],
+        samples=[[[1]]],
         choice_logprob=[[-1.0]],
         answer=[0],
         squared_error=[1.0],

@@ -1,4 +1,4 @@
-"""Thirteen faults, planted one at a time in a copy of the library: the unit tests catch each of them."""
+"""Sixteen faults, planted one at a time in a copy of the library: the unit tests catch each of them."""
 
 import os
 import shutil
@@ -27,6 +27,14 @@ FAULTS = {
     "resolution off by one": ("stats", "resolution", "return 1 / n_items", "return 1 / (n_items - 1)"),
     "swapped axis": ("stats", "emergence_score", "np.diff(curves, axis=1)", "np.diff(curves, axis=0)"),
     "half of the interval": ("stats", "mean_interval", "mean - half, mean + half", "mean - half / 2, mean + half / 2"),
+    "questions among the examples": (
+        "tasks",
+        "arithmetic_is_right",
+        "operands(digits, False,",
+        "operands(digits, True,",
+    ),
+    "sign in a rule": ("tasks", "chain_digits", "(u * x + v) % 10", "(u * x - v) % 10"),
+    "a look at the target": ("lm", "generate", "device=device) < kept[:, None]", "device=device) <= kept[:, None]"),
     "better for worse": ("swap", "range or rise or places", "(table[column] - worst)", "(best - table[column])"),
     "one item too few": ("stats", "items_needed", "int(n[fails[-1]]) + 1", "int(n[fails[-1]])"),
 }

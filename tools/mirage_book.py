@@ -74,6 +74,8 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
     data = []
     if modules:
         data = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+    if package / "families.py" in modules:
+        data += [p for p in (root / "models").rglob("*") if p.is_file()]
     return sorted([*modules, *data, root / "requirements.txt"])
 
 

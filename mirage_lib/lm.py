@@ -1,0 +1,418 @@
+"""Measure a language model on a task, once: one items table, which every metric then scores.
+
+`measure` asks a model each question of a task (`mirage_lib.tasks`) and records, for each token of the right answer,
+its log-probability and whether it is the model's first choice, and beside them the answer the model gives by itself.
+
+It is quick because it computes nothing twice. What all prompts begin with (the examples) is run once and its keys and
+values shared. Only the positions of answers go through the unembedding. Greedy decoding gives the right answer
+exactly when every token of it is the first choice given the ones before; so only the other answers are generated,
+from the first wrong token on.
+"""
+
+import copy
+import inspect
+import itertools
+import re
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mirage_lib.families import Model
+from mirage_lib.items import Ragged, items_table
+
+TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
+LOGITS_AT_ONCE = 1 << 25  # numbers
+
+
+class Row(NamedTuple):
+    """A prompt with one continuation of it, its `text` too, as token ids; `item` is the row of the task."""
+
+    item: int
+    text: str
+    prompt: list[int]
+    target: list[int]
+    generate: bool
+
+
+class Scored(NamedTuple):
+    """What a row gave: per target token its log-probability (nats) and hit, the greedy answer, the samples."""
+
+    logprob: np.ndarray
+    hit: np.ndarray
+    output: list[int]
+    samples: list[list[int]]
+
+
+def measure(
+    model: Model,
+    task: pd.DataFrame,
+    batch_size: int | None = None,
+    samples: int = 0,
+    temperature: float = 1.0,
+    seed: int = 0,
+    max_tokens: int | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Ask a model every question of a task; return an items table, one row a question, in the task's order.
+
+    model : from `families.load`.
+    task : from `mirage_lib.tasks`, with `prompt` and `target`, and perhaps `choices` and `answer`.
+    batch_size : questions at once; chosen by size if None, and halved, with a warning, when memory runs out.
+    samples : answers sampled at `temperature` beside the greedy one, from the random stream of `seed`; each is drawn
+        token by token by the model itself.
+    max_tokens : where an answer without a stop is cut; the longest target of the task if None.
+
+    Log-probabilities are natural, from a float32 log-softmax over the tokenizer's ids: ids that only pad the embedding
+    are left out. The stop, a newline at the end of a target, is part of it. On a CPU the same call gives the same
+    table, and another batch size changes log-probabilities by less than 1e-5.
+
+    Raises ValueError for a task without questions or columns it needs, a prompt that is empty or ends with a space, a
+    target with a stop before its end or with characters that the tokenizer does not know, a question too long for the
+    model, and arguments out of range.
+    """
+    missing = {"task", "item", "shot_set", "prompt", "target", "digits"} - set(task)
+    if missing or task.empty:
+        raise ValueError(
+            f"this task has no questions or lacks columns ({', '.join(sorted(missing))}): see mirage_lib.tasks"
+        )
+    rows = encode(model.tokenizer, task)
+    longest = max(len(row.target) for row in rows)
+    max_tokens = longest if max_tokens is None else max_tokens
+    if max_tokens < longest or samples < 0 or temperature <= 0 or (batch_size is not None and batch_size < 1):
+        raise ValueError(
+            f"measure needs max_tokens of at least {longest}, the longest target, samples of at least 0, a temperature "
+            f"above 0 and a batch_size of at least 1; these are {max_tokens}, {samples}, {temperature}, {batch_size}"
+        )
+    needed = max(len(row.prompt) for row in rows) + max_tokens
+    limit = getattr(model.network.config, "max_position_embeddings", None)
+    if limit and needed > limit:
+        raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
+    uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
+    # ids from here on only pad the embedding
+    vocabulary = min(len(model.tokenizer), model.network.config.vocab_size)
+    ends = stops(model.tokenizer)
+    early = next((row for row in rows if row.generate and ends & set(row.target[:-1])), None)
+    if early:
+        raise ValueError(f"the target {early.text!r} has a stop before its end: an answer ends at its first newline")
+
+    def run(prefix, batch):
+        drawn = uniform[[row.item for row in batch]]
+        return score(model.network, prefix, batch, vocabulary, ends, max_tokens, drawn, temperature)
+
+    scored = _in_batches(run, rows, model, batch_size, progress)
+    return _table(model, task, rows, scored)
+
+
+def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
+    """Token ids of every target of a task, and of every other option where there are choices.
+
+    Prompt and continuation are encoded together, and cut where the prompt alone ends: a tokenizer may join characters
+    across the seam otherwise.
+    """
+    rows = []
+    prompts = task["prompt"].tolist()
+    for prompt in prompts:
+        if not prompt or prompt[-1] in " \t":
+            raise ValueError(
+                f"the prompt {prompt[-30:]!r} is empty or ends with a space: put the space before the target"
+            )
+    continuations = [
+        [target, *(option for option in options if option != target)]
+        for target, options in zip(
+            task["target"], task["choices"] if "choices" in task else [()] * len(task), strict=True
+        )
+    ]
+    whole = [prompt + text for prompt, texts in zip(prompts, continuations, strict=True) for text in texts]
+    heads, ids = tokenizer(prompts)["input_ids"], iter(tokenizer(whole)["input_ids"])
+    for item, (head, texts) in enumerate(zip(heads, continuations, strict=True)):
+        for number, text in enumerate(texts):
+            both = next(ids)
+            if len(both) <= len(head):
+                raise ValueError(f"the tokenizer joins the target {text!r} with its prompt: add a space")
+            if tokenizer.unk_token_id in both and tokenizer.unk_token not in prompts[item] + text:
+                raise ValueError(
+                    f"the tokenizer does not know all characters of {prompts[item][-30:] + text!r}; the ladder reads "
+                    'digits and "+*=" only, layout="compact"'
+                )
+            rows.append(Row(item, text, both[: len(head)], both[len(head) :], number == 0))
+    return rows
+
+
+def stops(tokenizer) -> set[int]:
+    """Ids that end an answer: every token with a newline in it, and the end of text."""
+    newline = {i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("\n", "Ċ", "<0x0A>"))}
+    return newline | {tokenizer.eos_token_id} - {None}
+
+
+def common_prefix(prompts: list[list[int]]) -> int:
+    """How many ids all prompts begin with, the last id of a prompt never counted: its prediction is wanted.
+
+    >>> common_prefix([[1, 2, 3, 4], [1, 2, 5]])
+    2
+    """
+    first, last = min(prompts), max(prompts)
+    length = min(len(prompt) for prompt in prompts) - 1
+    return next((i for i in range(length) if first[i] != last[i]), length)
+
+
+class Prefix(NamedTuple):
+    """What a group of prompts begins with, run once: its number of ids, and their keys and values (None for no ids)."""
+
+    length: int
+    cache: Any
+
+
+class Forced(NamedTuple):
+    """A teacher-forced batch: logits of the target tokens, and the keys and values of prefix, prompts and targets.
+
+    logits : shape (rows, longest target, vocabulary); what lies right of a row's target means nothing.
+    cache : of `start` places of the prefix, then `width` places a row, of which the first `tails` are its prompt.
+    """
+
+    logits: Any
+    cache: Any
+    start: int
+    width: int
+    tails: list[int]
+
+
+def run_prefix(network, ids: list[int]) -> Prefix:
+    """Run what all prompts begin with."""
+    import torch
+
+    if not ids:
+        return Prefix(0, None)
+    out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=True, logits_to_keep=1)
+    return Prefix(len(ids), out.past_key_values)
+
+
+def _rows(cache, indices):
+    """A cache of some rows of another, which stays as it is: its tensors are only ever replaced, not written to."""
+    new = copy.copy(cache)
+    new.layers = [copy.copy(layer) for layer in cache.layers]
+    new.batch_select_indices(indices)
+    return new
+
+
+def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int) -> Forced:
+    """Run prompts and targets of rows that begin with the prefix; logits only where a target token is predicted."""
+    import torch
+
+    device = network.device
+    tails = [row.prompt[prefix.length :] for row in batch]
+    steps = max(len(row.target) for row in batch)
+    # a row's last target token predicts nothing
+    width = max(len(tail) + len(row.target) - 1 for tail, row in zip(tails, batch, strict=True))
+    ids = np.zeros((len(batch), width), np.int64)
+    for i, (tail, row) in enumerate(zip(tails, batch, strict=True)):
+        ids[i, : len(tail) + len(row.target) - 1] = [*tail, *row.target[:-1]]
+    cache = None
+    if prefix.cache is not None:
+        cache = _rows(prefix.cache, torch.zeros(len(batch), dtype=torch.long, device=device))
+    before = min(len(tail) for tail in tails) - 1
+    # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
+    out = network(
+        input_ids=torch.from_numpy(ids).to(device),
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=torch.arange(before, width, device=device),
+    )
+    logits = out.logits[..., :vocabulary]
+    first = torch.tensor([len(tail) - 1 - before for tail in tails], device=device)
+    # prompts of one length, the usual case, need no copy of so many numbers
+    if first.any():
+        place = (first[:, None] + torch.arange(steps, device=device)).clamp(max=width - 1 - before)
+        logits = logits.gather(1, place[..., None].expand(-1, -1, vocabulary))
+    return Forced(logits[:, :steps].float(), out.past_key_values, prefix.length, width, [len(tail) for tail in tails])
+
+
+def score(
+    network, prefix: Prefix, batch: list[Row], vocabulary: int, ends: set[int], max_tokens: int, uniform, temperature
+) -> list[Scored]:
+    """Score one batch of rows that begin with the same prefix.
+
+    uniform : random numbers for the samples, shape (rows, samples, max_tokens).
+    """
+    import torch
+
+    forced = teacher_forced(network, prefix, batch, vocabulary)
+    lengths = np.array([len(row.target) for row in batch])
+    padded = np.zeros((len(batch), lengths.max()), np.int64)
+    for target, row in zip(padded, batch, strict=True):
+        target[: len(row.target)] = row.target
+    target = torch.from_numpy(padded).to(network.device)
+    logprob = forced.logits.gather(-1, target[..., None])[..., 0] - forced.logits.logsumexp(-1)
+    logprob, choice = logprob.cpu().numpy(), forced.logits.argmax(-1).cpu().numpy()
+    hit = choice == padded
+
+    # an answer is known up to the first token that is not the target's
+    outputs, wrong = [row.target for row in batch], {}
+    for i, row in enumerate(batch):
+        misses = np.flatnonzero(~hit[i, : lengths[i]])
+        if row.generate and len(misses):
+            wrong[i] = [*row.target[: misses[0]], int(choice[i, misses[0]])]
+    greedy = finish(network, forced, list(wrong), list(wrong.values()), vocabulary, ends, max_tokens)
+    for i, answer in zip(wrong, greedy, strict=True):
+        outputs[i] = answer
+
+    samples: list[list[list[int]]] = [[] for _ in batch]
+    drawn = [(i, numbers) for i, row in enumerate(batch) if row.generate for numbers in uniform[i]]
+    if drawn:
+        rows, numbers = [i for i, _ in drawn], np.array([numbers for _, numbers in drawn])
+        begun = _draw(forced.logits[rows, 0], numbers[:, 0], temperature)
+        finished = finish(
+            network, forced, rows, begun[:, None].tolist(), vocabulary, ends, max_tokens, numbers, temperature
+        )
+        for i, answer in zip(rows, finished, strict=True):
+            samples[i].append(answer)
+    return [Scored(logprob[i, :length], hit[i, :length], outputs[i], samples[i]) for i, length in enumerate(lengths)]
+
+
+def finish(
+    network,
+    forced: Forced,
+    rows: list[int],
+    answers: list[list[int]],
+    vocabulary: int,
+    ends: set[int],
+    max_tokens: int,
+    uniform=None,
+    temperature: float = 1.0,
+) -> list[list[int]]:
+    """Let a model finish answers whose beginnings are known: greedily, or from random numbers; returns whole answers.
+
+    rows : the row of the teacher-forced batch that each answer belongs to. Of its keys and values the prompt and the
+        answer without its last token are used; all but that token agree with the target. The rest is masked.
+    """
+    import torch
+
+    device = network.device
+    answers = [list(answer) for answer in answers]
+
+    def unfinished(candidates):
+        return [i for i in candidates if answers[i][-1] not in ends and len(answers[i]) < max_tokens]
+
+    going = unfinished(range(len(answers)))
+    if not going:
+        return answers
+    cache = _rows(forced.cache, torch.tensor([rows[i] for i in going], device=device))
+    kept = torch.tensor([forced.tails[rows[i]] + len(answers[i]) - 1 for i in going], device=device)
+    mask = torch.ones((len(going), forced.start + forced.width), dtype=torch.long, device=device)
+    mask[:, forced.start :] = torch.arange(forced.width, device=device) < kept[:, None]
+    position = forced.start + kept
+    # a model without this argument counts places by the mask
+    positions = "position_ids" in inspect.signature(network.forward).parameters
+    while going:
+        mask = torch.cat([mask, mask.new_ones((len(going), 1))], 1)
+        out = network(
+            input_ids=torch.tensor([[answers[i][-1]] for i in going], device=device),
+            past_key_values=cache,
+            attention_mask=mask,
+            use_cache=True,
+            **({"position_ids": position[:, None]} if positions else {}),
+        )
+        logits = out.logits[:, -1, :vocabulary].float()
+        if uniform is None:
+            tokens = logits.argmax(-1).tolist()
+        else:
+            tokens = _draw(logits, np.array([uniform[i, len(answers[i])] for i in going]), temperature).tolist()
+        for i, token in zip(going, tokens, strict=True):
+            answers[i].append(token)
+        still = unfinished(going)
+        position = position + 1
+        if still and len(still) < len(going):
+            chosen = torch.tensor([going.index(i) for i in still], device=device)
+            cache.batch_select_indices(chosen)
+            mask, position = mask[chosen], position[chosen]
+        going = still
+    return answers
+
+
+def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
+    """One id a row, drawn at a temperature by inverting the cumulative distribution at a random number."""
+    import torch
+
+    drawn = []
+    # a few rows at once: in double precision a large vocabulary takes much memory
+    for part, level in zip(logits.split(32), torch.from_numpy(uniform).to(logits.device).split(32), strict=True):
+        mass = (part.double() / temperature).softmax(-1).cumsum(-1)
+        place = torch.searchsorted(mass, level[:, None] * mass[:, -1:], right=True)
+        drawn.append(place[:, 0].clamp(max=mass.shape[-1] - 1))
+    return torch.cat(drawn).cpu().numpy()
+
+
+def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, progress: bool) -> list[Scored]:
+    """Run groups of rows with a common beginning in batches of similar length; the results in the order of rows."""
+    import torch
+    from tqdm.auto import tqdm
+
+    scored: list[Scored | None] = [None] * len(rows)
+    bar = tqdm(total=len(rows), desc=model.name, unit="answer", disable=not progress)
+    with torch.inference_mode(), bar:
+        for group in groups(rows):
+            shared = common_prefix([rows[i].prompt for i in group])
+            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared])
+            longest = max(len(rows[i].target) for i in group)
+            width = max(len(rows[i].prompt) for i in group) - shared + longest
+            size = min(TOKENS_AT_ONCE // width, LOGITS_AT_ONCE // (longest * model.network.config.vocab_size))
+            size = batch_size or max(1, size)
+            waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
+            while waiting:
+                part = waiting[:size]
+                try:
+                    results = run(prefix, [rows[i] for i in part])
+                except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; on a CPU it has no type of its own
+                    if len(part) == 1 or not re.search("out of memory|not enough memory|can't allocate", str(error)):
+                        raise
+                    size = len(part) // 2
+                    warnings.warn(f"no memory for {len(part)} questions at once: going on with {size}", stacklevel=3)
+                    continue
+                for i, result in zip(part, results, strict=True):
+                    scored[i] = result
+                waiting = waiting[size:]
+                bar.update(len(part))
+    return scored
+
+
+def groups(rows: list[Row]) -> list[list[int]]:
+    """Rows that share at least half of their prompt with the row before, in sorted order: a group is a set of shots."""
+    order = sorted(range(len(rows)), key=lambda i: rows[i].prompt)
+    found = [order[:1]]
+    for previous, i in itertools.pairwise(order):
+        if 2 * common_prefix([rows[previous].prompt, rows[i].prompt]) >= len(rows[i].prompt) - 1:
+            found[-1].append(i)
+        else:
+            found.append([i])
+    return found
+
+
+def _table(model: Model, task: pd.DataFrame, rows: list[Row], scored: list[Scored]) -> pd.DataFrame:
+    """The items table of a scored task."""
+    asked = [(row, result) for row, result in zip(rows, scored, strict=True) if row.generate]
+    lengths = np.array([len(row.target) for row, _ in asked])
+    columns = {
+        "family": model.family,
+        "model": model.name,
+        "commit": model.commit,
+        "params": model.params,
+        "tokens": model.tokens,
+        **{name: task[name] for name in ("task", "item", "shot_set", "digits")},
+        "length": lengths,
+        "logprob": Ragged(np.concatenate([result.logprob for _, result in asked]).astype(float), lengths),
+        "hit": Ragged(np.concatenate([result.hit for _, result in asked]), lengths),
+        "output": [result.output for _, result in asked],
+        "target": [row.target for row, _ in asked],
+    }
+    if asked[0][1].samples:
+        columns["samples"] = [result.samples for _, result in asked]
+    if "choices" in task:
+        sums: dict = {}
+        for row, result in zip(rows, scored, strict=True):
+            sums[row.item, row.text] = float(result.logprob.sum())
+        columns["choice_logprob"] = [
+            [sums[item, text] for text in options] for item, options in enumerate(task["choices"])
+        ]
+        columns["answer"] = task["answer"]
+    return items_table(**columns)

@@ -1,0 +1,317 @@
+"""Tasks: tables of prompts and targets, for any language model. A task is text; `mirage_lib.lm` makes items of it.
+
+A task table has one row a prompt: `task`, `item`, `shot_set` (which set of examples stands before the question),
+`prompt`, `target` (the answer with its stop, a newline) and `digits` (digits in the answer). A table with `choices`
+(texts of the options) and `answer` (number of the right one) is measured as multiple choice too.
+
+The same arguments give the same table. Questions are drawn from a fixed quarter of all problems that is kept out of
+every example and out of everything that the bundled ladder was trained on.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = ["task", "item", "shot_set", "prompt", "target", "digits"]
+SYMBOLS = {"addition": ("+", "plus"), "multiplication": ("*", "times")}
+LAYOUTS = {
+    "plain": ("{a} {symbol} {b} =", " {answer}\n"),
+    # one short line a problem: what the ladder was trained on
+    "compact": ("{a}{symbol}{b}=", "{answer}\n"),
+    # space before every digit: one token a digit under Pythia's tokenizer, which joins digits otherwise
+    "spaced": ("{a} {symbol} {b} =", " {answer}\n"),
+    # the layout of the arithmetic experiment in Biderman et al. (2023), section 3.3
+    "question": ("Q:What is {a} {word} {b}? A:", " {answer}\n"),
+}
+# The chain: number of rules for each last digit, doubling from one rule to five hundred
+RULES = np.array([1, 2, 4, 8, 16, 32, 64, 125, 250, 500])
+PROMPT_DIGITS = 7
+LINKS = 8
+
+
+class TaskError(ValueError):
+    """A task cannot be made as asked; the message says what is wrong and what to do."""
+
+
+def held_out(a, b) -> np.ndarray:
+    """Whether the problem with operands a and b, in either order, is kept for questions: one in four is.
+
+    >>> bool(held_out(12, 34) == held_out(34, 12))
+    True
+    """
+    low, high = np.minimum(a, b).astype(np.uint64), np.maximum(a, b).astype(np.uint64)
+    mixed = (low * np.uint64(7919) + high * np.uint64(104729) + np.uint64(12345)) % np.uint64(2**32)
+    return (mixed * np.uint64(2654435761) % np.uint64(2**32)) >> np.uint64(30) == 0
+
+
+def operands(digits: int, kept: bool, n: int, rng) -> np.ndarray:
+    """n pairs of numbers with so many digits, held out (`kept`) or not; repeats are possible. Shape (n, 2).
+
+    >>> operands(2, kept=True, n=3, rng=np.random.default_rng(0)).shape
+    (3, 2)
+    """
+    low, high = (0 if digits == 1 else 10 ** (digits - 1)), 10**digits
+    pairs = np.empty((0, 2), np.int64)
+    while len(pairs) < n:
+        drawn = rng.integers(low, high, size=(max(64, 5 * n), 2))
+        pairs = np.concatenate([pairs, drawn[held_out(*drawn.T) == kept]])
+    return pairs[:n]
+
+
+def line(a: int, b: int, operation: str, layout: str = "plain") -> tuple[str, str]:
+    """A problem as (question, answer) in one of LAYOUTS; the answer ends with its stop.
+
+    >>> line(12, 34, "addition", "question")
+    ('Q:What is 12 plus 34? A:', ' 46\\n')
+    """
+    symbol, word = SYMBOLS[operation]
+    numbers = [str(a), str(b), str(a + b if operation == "addition" else a * b)]
+    if layout == "spaced":
+        numbers = [" ".join(number) for number in numbers]
+    values = dict(zip(("a", "b", "answer"), numbers, strict=True)) | {"symbol": symbol, "word": word}
+    question, answer = LAYOUTS[layout]
+    return question.format(**values), answer.format(**values)
+
+
+def arithmetic(
+    operation: str,
+    digits: int,
+    n: int = 200,
+    shots: int = 2,
+    shot_sets: int = 1,
+    layout: str = "plain",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Few-shot arithmetic on two numbers of so many digits: n problems under each of `shot_sets` sets of examples.
+
+    The paper's tasks are `arithmetic("multiplication", 2)` and `arithmetic("addition", 4)`, both 2-shot (Schaeffer et
+    al. 2023, figure 3); their prompts were not published. No problem is asked twice and none of those that are asked
+    stands in any example. Raises TaskError for an unknown operation or layout, or more problems than there are.
+
+    >>> arithmetic("addition", 2, n=1, shots=1).loc[0, ["prompt", "target"]].tolist()
+    ['76 + 96 = 172\\n24 + 91 =', ' 115\\n']
+    """
+    if operation not in SYMBOLS or layout not in LAYOUTS:
+        raise TaskError(
+            f"no task {operation!r} in layout {layout!r}: operations are {', '.join(SYMBOLS)}, "
+            f"layouts {', '.join(LAYOUTS)}"
+        )
+    if not 1 <= digits <= 18 or n < 1 or shots < 0 or shot_sets < 1:
+        raise TaskError("a task needs 1 to 18 digits, n and shot_sets of at least 1, and shots of at least 0")
+    rng = np.random.default_rng([seed, digits, list(SYMBOLS).index(operation)])
+    asked = np.unique(operands(digits, True, 6 * n if digits > 2 else 40_000, rng), axis=0)
+    if n > len(asked):
+        raise TaskError(
+            f"only {len(asked)} problems of {digits} digit(s) are held out for questions: ask for n={len(asked)} or "
+            "fewer, and for more shot_sets if you want more prompts"
+        )
+    asked = rng.permutation(asked)[:n]
+    problems = [line(a, b, operation, layout) for a, b in asked.tolist()]
+    examples = operands(digits, False, shots * shot_sets, rng).reshape(shot_sets, shots, 2).tolist()
+    contexts = ["".join("".join(line(a, b, operation, layout)) for a, b in example) for example in examples]
+    name = f"{operation}-{digits}" + ("" if layout == "plain" else f"-{layout}")
+    return _table(name, contexts, problems)
+
+
+def rules() -> list[np.ndarray]:
+    """The chain's tables: for each last digit its rules (u, v), shape (number of rules, 2); always the same.
+
+    >>> [len(table) for table in rules()] == RULES.tolist()
+    True
+    """
+    rng = np.random.default_rng(2304)
+    # multiplication by 1, 3, 7 or 9 modulo 10 loses no digit, so no digit becomes rare further down the chain
+    return [np.column_stack([rng.choice([1, 3, 7, 9], m), rng.integers(10, size=m)]) for m in RULES]
+
+
+def chain_digits(start: np.ndarray, links: int = LINKS) -> np.ndarray:
+    """Continue rows of digits by the chain's rules; shape (n, 7) to (n, 7 + links).
+
+    The last five digits x a b c l give the next one: l chooses a list of m rules, the number abc, from 000 to 999,
+    divides it into m parts and chooses rule (u, v) number floor(abc m / 1000), and the next digit is u x + v modulo 10.
+    A list of few rules is learned soon, one of many late: skills graded in size.
+
+    >>> chain_digits(np.array([[1, 2, 3, 4, 5, 6, 0]]), links=1).shape
+    (1, 8)
+    """
+    tables = rules()
+    first = np.cumsum([0, *RULES[:-1]])
+    table = np.concatenate(tables)
+    digits = np.empty((len(start), start.shape[1] + links), np.int64)
+    digits[:, : start.shape[1]] = start
+    for t in range(start.shape[1], digits.shape[1]):
+        x, a, b, c, last = digits[:, t - 5 : t].T
+        u, v = table[first[last] + (100 * a + 10 * b + c) * RULES[last] // 1000].T
+        digits[:, t] = (u * x + v) % 10
+    return digits
+
+
+def chain_starts(kept: bool, n: int, rng) -> np.ndarray:
+    """n rows of seven digits to start a chain from, held out or not, shape (n, 7)."""
+    rows = np.empty((0, PROMPT_DIGITS), np.int64)
+    place = 10 ** np.arange(PROMPT_DIGITS)[::-1]
+    while len(rows) < n:
+        drawn = rng.integers(10, size=(5 * n, PROMPT_DIGITS))
+        number = drawn @ place
+        rows = np.concatenate([rows, drawn[held_out(number, number) == kept]])
+    return rows[:n]
+
+
+def chain_lines(digits: np.ndarray) -> list[tuple[str, str]]:
+    """Chains as (question, answer).
+
+    >>> chain_lines(np.array([[1, 2, 3, 4, 5, 6, 7, 8, 9]]))
+    [('1234567=', '89\\n')]
+    """
+    rows = ["".join(row) for row in digits.astype(str).tolist()]
+    return [(row[:PROMPT_DIGITS] + "=", row[PROMPT_DIGITS:] + "\n") for row in rows]
+
+
+def chain(n: int = 200, links: int = LINKS, shots: int = 2, shot_sets: int = 1, seed: int = 0) -> pd.DataFrame:
+    """Modular arithmetic in a chain: seven digits are given, `links` more follow (see `chain_digits`).
+
+    Only the ladder's chain models can do it: the rules are in their weights, the examples only show the layout.
+    Score the first L digits (`items.first_tokens`) for the same answers at every length L.
+
+    >>> chain(n=1, shots=0).loc[0, "digits"].item()
+    8
+    """
+    if n < 1 or links < 1 or shots < 0 or shot_sets < 1:
+        raise TaskError("a chain needs n, links and shot_sets of at least 1, and shots of at least 0")
+    rng = np.random.default_rng([seed, 10])
+    problems = chain_lines(chain_digits(np.unique(chain_starts(True, 2 * n, rng), axis=0), links))
+    problems = [problems[i] for i in rng.permutation(len(problems))[:n]]
+    examples = chain_lines(chain_digits(chain_starts(False, shots * shot_sets, rng), links)) if shots else []
+    contexts = ["".join("".join(pair) for pair in examples[s * shots : (s + 1) * shots]) for s in range(shot_sets)]
+    return _table("chain", contexts, problems)
+
+
+def _table(name: str, contexts: list[str], problems: list[tuple[str, str]]) -> pd.DataFrame:
+    """Every problem under every context."""
+    rows = [
+        (name, item, shot_set, context + question, answer, sum(character.isdigit() for character in answer))
+        for shot_set, context in enumerate(contexts)
+        for item, (question, answer) in enumerate(problems)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def multiple_choice(task: pd.DataFrame, options: int = 4, seed: int = 0) -> pd.DataFrame:
+    """The same questions with options: the right answer and others that differ from it in one digit.
+
+    Adds `choices` (texts of the options, in random order) and `answer`. The task's name gets the suffix "-choice".
+
+    >>> table = multiple_choice(arithmetic("addition", 2, n=1))
+    >>> table["target"][0] == table["choices"][0][table["answer"][0]]
+    True
+    """
+    rng = np.random.default_rng([seed, options])
+    choices, answers = [], []
+    for target in task["target"]:
+        places = [i for i, character in enumerate(target) if character.isdigit()]
+        # the first digit of a longer number stays above zero
+        wrong = [
+            target[:i] + new + target[i + 1 :]
+            for i in places
+            for new in "0123456789"
+            if new != target[i] and not (new == "0" and i == places[0] and len(places) > 1)
+        ]
+        if options < 2 or options - 1 > len(wrong):
+            raise TaskError(f"{options} options cannot be made for the answer {target!r}: 2 to {len(wrong) + 1} can")
+        row = [wrong[i] for i in rng.choice(len(wrong), options - 1, replace=False)]
+        answers.append(int(rng.integers(options)))
+        row.insert(answers[-1], target)
+        choices.append(row)
+    return task.assign(task=task["task"] + "-choice", choices=choices, answer=answers)
+
+
+# Sayings that most people can finish, each with another last word that the prompt asks for.
+SAYINGS = [
+    ("The early bird catches the", "worm", "bus"),
+    ("Actions speak louder than", "words", "drums"),
+    ("A penny saved is a penny", "earned", "lost"),
+    ("All that glitters is not", "gold", "new"),
+    ("Better late than", "never", "early"),
+    ("Birds of a feather flock", "together", "apart"),
+    ("Don't count your chickens before they", "hatch", "sleep"),
+    ("Every cloud has a silver", "lining", "spoon"),
+    ("Two wrongs don't make a", "right", "cake"),
+    ("When in Rome, do as the Romans", "do", "say"),
+    ("The pen is mightier than the", "sword", "mouse"),
+    ("Practice makes", "perfect", "noise"),
+    ("Where there's smoke, there's", "fire", "soup"),
+    ("You can't judge a book by its", "cover", "weight"),
+    ("A picture is worth a thousand", "words", "dollars"),
+    ("Absence makes the heart grow", "fonder", "colder"),
+    ("Curiosity killed the", "cat", "time"),
+    ("Don't put all your eggs in one", "basket", "car"),
+    ("An apple a day keeps the doctor", "away", "busy"),
+    ("Rome was not built in a", "day", "hurry"),
+    ("Too many cooks spoil the", "broth", "view"),
+    ("Honesty is the best", "policy", "joke"),
+    ("Look before you", "leap", "eat"),
+    ("Out of sight, out of", "mind", "money"),
+]
+
+
+def memo_trap() -> pd.DataFrame:
+    """Finish a well-known saying with another word than the usual: a model must follow the request, not its memory.
+
+    The target is the word asked for; the options are that word (0) and the usual one (1). An inverse-scaling task
+    (McKenzie et al. 2023, "memo trap"), with sayings of our own choice.
+
+    >>> memo_trap().loc[0, ["target", "choices"]].tolist()
+    [' bus\\n', [' bus\\n', ' worm\\n']]
+    """
+    rows = [
+        ("memo-trap", item, 0, f'Write a sentence that ends in the word "{asked}": {start}', f" {asked}\n", 0)
+        for item, (start, _, asked) in enumerate(SAYINGS)
+    ]
+    choices = [[f" {asked}\n", f" {usual}\n"] for _, usual, asked in SAYINGS]
+    return pd.DataFrame(rows, columns=COLUMNS).assign(choices=choices, answer=0)
+
+
+def from_jsonl(file: str | Path, name: str = "") -> pd.DataFrame:
+    """A task of your own: a file with one JSON object a line, with `prompt` and `target`, and if you like `choices`.
+
+    `choices` is a list of different texts of which one is the target. Target and options are taken as they are: let
+    them end with a newline if an answer has to stop there. Raises TaskError with the number of the line that is wrong.
+    """
+    file = Path(file)
+    if not file.exists():
+        raise TaskError(f"there is no file {file}")
+    rows, choices = [], []
+    for number, text in enumerate(file.read_text("utf-8").split("\n"), 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+            prompt, target = row["prompt"], row["target"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise TaskError(
+                f"{file}, line {number}: every line needs an object with 'prompt' and 'target' ({error!r})"
+            ) from None
+        if not (isinstance(prompt, str) and isinstance(target, str) and target):
+            raise TaskError(f"{file}, line {number}: prompt and target must be texts, and the target not empty")
+        options = row.get("choices", [target, ""])
+        if not (isinstance(options, list) and all(isinstance(option, str) for option in options)):
+            raise TaskError(f"{file}, line {number}: choices must be a list of texts")
+        if target not in options:
+            raise TaskError(f"{file}, line {number}: the target {target!r} is none of the choices")
+        if len(options) < 2 or len(set(options)) < len(options):
+            raise TaskError(f"{file}, line {number}: choices must be two texts or more, all different")
+        digits = sum(character.isdigit() for character in target)
+        rows.append((name or file.stem, len(rows), 0, prompt, target, digits))
+        choices.append(row.get("choices"))
+    if not rows:
+        raise TaskError(f"{file} has no lines: nothing to ask")
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    if any(choices):
+        if not all(choices):
+            raise TaskError(f"{file}: some lines have choices and some have none; make two files of them")
+        table = table.assign(
+            choices=choices, answer=[row.index(target) for row, target in zip(choices, table["target"], strict=True)]
+        )
+    return table

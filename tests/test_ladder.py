@@ -1,0 +1,341 @@
+"""The ladder: its data is right, its training ends at the same weights however it is interrupted."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+
+from mirage_lib import families, ladder, lm, tasks
+from mirage_lib.ladder import Cell
+
+SMALL = Cell("arithmetic", "3k", 0)
+PROBLEM = re.compile(r"(\d+)([+*])(\d+)=(\d+)")
+
+
+def text(ids) -> str:
+    return "".join(ladder.VOCABULARY[i] for i in ids)
+
+
+# ---------------------------------------------------------------- rungs
+
+
+def test_rungs_are_geometric_with_one_head_dimension_and_three_seeds_below_300_000():
+    sizes = []
+    for rung, (width, layers) in ladder.RUNGS.items():
+        with torch.device("meta"):
+            model = ladder.new_model(rung, 0)
+        config = model.config
+        assert config.hidden_size // config.num_attention_heads == 16
+        assert config.model_type == "gpt_neox"
+        assert config.use_parallel_residual and not config.tie_word_embeddings
+        assert config.rope_parameters["partial_rotary_factor"] == 0.25
+        assert (config.intermediate_size, config.num_hidden_layers) == (4 * width, layers)
+        sizes.append(ladder.count(model))
+        assert families.non_embedding(model) == sizes[-1]
+        # the name says about the size
+        named = float(rung[:-1]) * {"k": 1e3, "m": 1e6}[rung[-1]]
+        assert named == pytest.approx(sizes[-1], rel=0.12)
+        assert len(ladder.SEEDS[rung]) >= (3 if sizes[-1] <= 300_000 else 1)
+    assert len(sizes) >= 8
+    assert sizes[0] < 4000 and 2e6 < sizes[-1] < 3e6
+    ratios = np.diff(np.log(sizes))
+    assert (ratios > np.log(1.5)).all() and (ratios < np.log(4)).all()
+
+
+def test_every_cell_is_trained_once_the_largest_first():
+    cells = ladder.cells()
+    assert len(set(cells)) == len(cells) == len(ladder.STEPS) * sum(map(len, ladder.SEEDS.values()))
+    assert {cell.family for cell in cells} == set(ladder.STEPS)
+    order = [list(ladder.RUNGS).index(cell.rung) for cell in cells]
+    assert order == sorted(order, reverse=True)
+
+
+def test_a_seed_fixes_the_start():
+    same, again, other = (dict(ladder.new_model("7k", seed).named_parameters()) for seed in (0, 0, 1))
+    assert all(torch.equal(same[name], again[name]) for name in same)
+    assert not any(torch.equal(same[name], other[name]) for name in same if same[name].ndim == 2)
+
+
+def test_an_untrained_model_knows_nothing():
+    model = ladder.new_model("57k", 0)
+    ids, answer = ladder.sequences("arithmetic", 0, 0, n=50)
+    loss = tiny_models.answer_loss(model, ids, answer)
+    assert abs(loss - np.log(len(ladder.VOCABULARY))) < 0.3
+
+
+# ---------------------------------------------------------------- tokenizer and data
+
+
+def test_the_tokenizer_gives_back_what_it_took(tmp_path):
+    from transformers import AutoTokenizer
+
+    ladder.tokenizer().save_pretrained(tmp_path)
+    for tokenizer in (ladder.tokenizer(), AutoTokenizer.from_pretrained(tmp_path)):
+        line = "12+34=46\n9*9=81\n" + ladder.END
+        ids = tokenizer(line)["input_ids"]
+        assert ids == [*(ladder.VOCABULARY.index(c) for c in line.removesuffix(ladder.END)), 0]
+        assert tokenizer.decode(ids) == line
+        assert len(tokenizer) == len(ladder.VOCABULARY)
+        assert tokenizer.eos_token_id == 0
+        assert set(lm.stops(tokenizer)) == {0, 1}
+
+
+@pytest.mark.parametrize("family", ladder.STEPS)
+def test_sequences_are_the_same_again_and_differ_by_seed_and_chunk(family):
+    first = ladder.sequences(family, 0, 0, n=50)
+    for one, two in zip(first, ladder.sequences(family, 0, 0, n=50), strict=True):
+        np.testing.assert_array_equal(one, two)
+    for seed, chunk in [(1, 0), (0, 1)]:
+        assert (ladder.sequences(family, seed, chunk, n=50)[0] == first[0]).mean() < 0.6
+    assert first[0].shape == first[1].shape == (50, ladder.LENGTH)
+
+
+@pytest.mark.parametrize("family", ladder.STEPS)
+@pytest.mark.parametrize(("seed", "chunk"), [(0, 0), (1, 5)])
+def test_every_line_is_right_and_only_its_answer_counts(family, seed, chunk):
+    ids, answer = ladder.sequences(family, seed, chunk, n=200)
+    kinds = {}
+    for row, counts in zip(ids.tolist(), answer.tolist(), strict=True):
+        for line, mask in zip(text(row).splitlines(keepends=True), lines_of(row, counts), strict=True):
+            question = line.split("=")[0] + "="
+            # what comes after the sign, with the newline; the last line may be cut
+            assert mask == [False] * min(len(line), len(question)) + [True] * max(0, len(line) - len(question))
+            if not line.endswith("\n"):
+                continue
+            if family == "chain":
+                start, result = line.strip().split("=")
+                digits = tasks.chain_digits(np.array([[int(c) for c in start]]))[0]
+                assert "".join(map(str, digits)) == start + result
+            else:
+                a, symbol, b, result = PROBLEM.fullmatch(line.strip()).groups()
+                assert int(result) == (int(a) + int(b) if symbol == "+" else int(a) * int(b))
+                assert len(a) == len(b)
+                kinds[symbol, len(a)] = kinds.get((symbol, len(a)), 0) + 1
+    if family == "arithmetic":
+        assert set(kinds) == {(tasks.SYMBOLS[operation][0], digits) for operation, digits in ladder.MIXTURE}
+
+
+def lines_of(row, counts):
+    """The mask of a row, cut after every newline."""
+    found = [[]]
+    for token, counted in zip(row, counts, strict=True):
+        found[-1].append(counted)
+        if ladder.VOCABULARY[token] == "\n":
+            found.append([])
+    return [mask for mask in found if mask]
+
+
+def test_the_mixture_is_what_it_says():
+    ids, _ = ladder.sequences("arithmetic", 0, 0)
+    first = [text(row[:12]).split("=")[0] for row in ids.tolist()]
+    assert sum(ladder.MIXTURE.values()) == pytest.approx(1)
+    for (operation, digits), wanted in ladder.MIXTURE.items():
+        symbol = tasks.SYMBOLS[operation][0]
+        share = np.mean([len(question) == 2 * digits + 1 and question[digits] == symbol for question in first])
+        assert share == pytest.approx(wanted, abs=5 * np.sqrt(wanted * (1 - wanted) / len(ids)))
+
+
+def test_the_loss_is_that_of_the_answers(tmp_path, monkeypatch):
+    """The first loss of a training equals the one computed token by token."""
+    monkeypatch.setattr(ladder, "BATCH", 4)
+    ladder.train(SMALL, tmp_path, steps=1)
+    ids, answer = ladder.sequences(SMALL.family, SMALL.seed, 0)
+    model = ladder.new_model(SMALL.rung, SMALL.seed)
+    losses = []
+    for row, counts in zip(torch.from_numpy(ids[:4]), answer[:4], strict=True):
+        for t in np.flatnonzero(counts):
+            losses.append(-model(row[None, :t]).logits[0, -1].log_softmax(-1)[row[t]].item())
+    record = json.loads((tmp_path / SMALL.name / "training.json").read_text())
+    assert record["loss"] == [pytest.approx(np.mean(losses), abs=1e-4)]
+
+
+# ---------------------------------------------------------------- training
+
+STEPS = 24
+
+
+def shorten(patch: pytest.MonkeyPatch):
+    """A saving every four steps, and two checkpoints."""
+    whole = ladder.sequences
+    patch.setattr(ladder, "CHUNK", 4)
+    patch.setattr(ladder, "CHECKPOINTS", (6, 16))
+    patch.setattr(ladder, "sequences", lambda family, seed, chunk: whole(family, seed, chunk, 4 * ladder.BATCH))
+
+
+@pytest.fixture
+def short(monkeypatch):
+    shorten(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A short training that nothing interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        return ladder.train(SMALL, tmp_path_factory.mktemp("trained"), STEPS)
+
+
+def contents(folder: Path) -> dict:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_training_twice_gives_the_same_files(short, trained, tmp_path):
+    again = ladder.train(SMALL, tmp_path, STEPS)
+    assert contents(again) == contents(trained)
+    names = {"config.json", "model.safetensors", "generation_config.json"}
+    checkpoints = {f"step{step}/{name}" for step in (6, 16) for name in names}
+    assert set(contents(again)) == names | checkpoints | {"tokenizer.json", "tokenizer_config.json", "training.json"}
+    other = ladder.train(SMALL._replace(seed=1), tmp_path, STEPS)
+    assert contents(other)["model.safetensors"] != contents(trained)["model.safetensors"]
+
+
+class Stop(Exception):
+    """What ends a training in these tests."""
+
+
+def interrupt(patch, countdown: int):
+    """Let the training end at one of the moments that matter: a step, or halfway through the writing of a file."""
+    left = [countdown]
+
+    def watch(module, name, half):
+        real = getattr(module, name)
+
+        def watched(*arguments, **named):
+            left[0] -= 1
+            if left[0] == 0:
+                half(*arguments)
+                raise Stop
+            return real(*arguments, **named)
+
+        patch.setattr(module, name, watched)
+
+    watch(torch.nn.functional, "cross_entropy", lambda *_: None)
+    watch(torch, "save", lambda state, file: Path(file).write_bytes(b"half a file"))
+    watch(ladder, "save", lambda model, folder: (folder.mkdir(exist_ok=True), (folder / "config.json").write_text("{")))
+    watch(os, "replace", lambda *_: None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_training_that_is_interrupted_at_any_moment_ends_the_same(short, trained, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    folder, stops = tmp_path / SMALL.name, 0
+    for _ in range(50):
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, int(rng.integers(4, 16)))
+            try:
+                ladder.train(SMALL, tmp_path, STEPS)
+                break
+            except Stop:
+                stops += 1
+                # as another process would leave it
+                for part in folder.glob("*.part"):
+                    part.rename(part.with_name(part.name.replace(str(os.getpid()), "1")))
+    assert stops > 3
+    assert contents(folder) == contents(trained)
+
+
+def test_the_last_moments_of_a_training_leave_nothing(short, trained, tmp_path):
+    # 24 steps, 5 states and 3 models saved, 6 files moved into place
+    for countdown in range(33, 39):
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, countdown)
+            with pytest.raises(Stop):
+                ladder.train(SMALL, tmp_path / str(countdown), STEPS)
+        assert not (tmp_path / str(countdown) / SMALL.name / "training.json").exists()
+        assert contents(ladder.train(SMALL, tmp_path / str(countdown), STEPS)) == contents(trained)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+import pytest, test_ladder
+from mirage_lib import ladder
+test_ladder.shorten(pytest.MonkeyPatch())
+sequences = ladder.sequences
+def waiting(family, seed, chunk):
+    if chunk == 3:
+        print("here", flush=True)
+        time.sleep(600)
+    return sequences(family, seed, chunk)
+ladder.sequences = waiting
+ladder.train(test_ladder.SMALL, Path(sys.argv[1]), test_ladder.STEPS)
+"""
+
+
+def test_a_training_that_is_killed_goes_on(short, trained, tmp_path):
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        env={"PYTHONPATH": paths, "PATH": "", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "here\n"
+    run.send_signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
+    run.stdout.close()
+    done = []
+    with pytest.MonkeyPatch.context() as patch:
+        sequences = ladder.sequences
+        patch.setattr(ladder, "sequences", lambda *cell: done.append(cell[2]) or sequences(*cell))
+        ladder.train(SMALL, tmp_path, STEPS)
+    assert done == [3, 4, 5]  # nothing is done twice
+    assert contents(tmp_path / SMALL.name) == contents(trained)
+
+
+def test_what_is_trained_is_not_trained_again(trained, monkeypatch):
+    monkeypatch.setattr(ladder, "new_model", None)
+    before = contents(trained)
+    assert ladder.train(SMALL, trained.parent, STEPS) == trained
+    assert contents(trained) == before
+
+
+def test_two_processes_train_what_one_would(tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "STEPS", {"arithmetic": 1, "chain": 1})
+    monkeypatch.setattr(ladder, "SEEDS", dict.fromkeys(ladder.RUNGS, (0,)))
+    done = ladder.train_all(tmp_path, "chain", ("3k", "7k"), processes=1)
+    assert [path.name for path in done] == ["chain-7k-seed0", "chain-3k-seed0"]
+    assert all((path / "training.json").exists() for path in done)
+
+
+def test_a_trained_model_and_its_checkpoints_are_loaded_by_name(trained, monkeypatch):
+    monkeypatch.setattr(families, "LADDER", trained.parent)
+    table = families.members("ladder")
+    each = ladder.BATCH * ladder.LENGTH
+    assert table[["revision", "tokens"]].to_numpy().tolist() == [
+        ["step6", 6 * each],
+        ["step16", 16 * each],
+        ["main", 24 * each],
+    ]
+    digests = set()
+    for row in table.itertuples():
+        model = families.load(row.model, row.revision)
+        assert (model.family, model.params, model.tokens) == ("ladder", row.params, row.tokens)
+        assert model.name == SMALL.name + ("" if row.revision == "main" else f"@{row.revision}")
+        digests.add(model.commit)
+        items = lm.measure(model, tasks.arithmetic("addition", 2, n=3, layout="compact"))
+        assert len(items) == 3
+    assert len(digests) == 3
+    with pytest.raises(families.ModelError, match=r"cannot load .*step7"):
+        families.load(SMALL.name, "step7")
+
+
+def test_training_learns(tmp_path):
+    """Three hundred steps of the real recipe take the model far below chance."""
+    ladder.train(SMALL, tmp_path, steps=300)
+    loss = json.loads((tmp_path / SMALL.name / "training.json").read_text())["loss"]
+    assert len(loss) == 6
+    assert loss[0] > 2.3 and loss[-1] < 2.1 and loss == sorted(loss, reverse=True)
+
+
+def test_the_smallest_rung_is_what_its_recipe_gives(tmp_path):
+    # the second smallest is in test_families.py: the tests of one file wait for each other
+    tiny_models.check_recipe(SMALL, tmp_path)

@@ -1,0 +1,401 @@
+"""Measuring, against the slow way: one whole forward an item, or one a token, without batch, cache or prefix."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from scipy.stats import chi2, chisquare
+from tiny_models import brute, greedy, prompts, task, task_for
+
+from mirage_lib import ladder, lm, metrics, tasks
+from mirage_lib.items import ragged, validate
+
+MODELS = {"neox": tiny_models.neox, "llama": tiny_models.llama}
+TEXTS = {
+    "same beginning": prompts(24),
+    "nothing in common": prompts(24, seed=1, alike=False),
+    "one item": prompts(1),
+    "no examples": [text.split("\n")[-1] for text in prompts(12)],
+    "three shot sets": [start + text for start in ("1+1=2\n", "9*9=81\n", "") for text in prompts(6, alike=False)],
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return MODELS[request.param]()
+
+
+def lists(items, column):
+    return ragged(items, column).lists()
+
+
+def check(model, asked, items, max_tokens):
+    """Every number of the table equals the slow way's."""
+    ends = set(lm.stops(model.tokenizer))
+    assert items["item"].tolist() == asked["item"].tolist()
+    for row, logprob, hit, output, target in zip(
+        asked.itertuples(), *(lists(items, name) for name in ("logprob", "hit", "output", "target")), strict=True
+    ):
+        wanted = brute(model, row.prompt, row.target)
+        assert logprob == pytest.approx(wanted[0], abs=1e-5)
+        assert hit == wanted[1].tolist()
+        assert output == greedy(model, row.prompt, ends, max_tokens)
+        assert model.tokenizer.decode(target) == row.target
+    right = [a == b for a, b in zip(lists(items, "output"), lists(items, "target"), strict=True)]
+    assert metrics.exact_match(items).tolist() == right
+
+
+@pytest.mark.parametrize("texts", TEXTS)
+def test_the_table_equals_the_slow_way(model, texts):
+    asked = task_for(model, TEXTS[texts])
+    # a right answer may be one that is cut, so cut where the task was cut
+    items = lm.measure(model, asked, max_tokens=6)
+    check(model, asked, items, 6)
+    if len(asked) > 10:
+        # right, nearly right and wrong answers are all there
+        assert 0 < metrics.exact_match(items).mean() < metrics.token_accuracy(items).mean() < 1
+    validate(items, "logprob", "hit", "output", "target", "length", "digits", "params")
+    assert items["length"].tolist() == [len(target) for target in items["target"]]
+
+
+@pytest.mark.parametrize("operation", tasks.SYMBOLS)
+def test_a_real_task_with_several_shot_sets(model, operation):
+    asked = tasks.arithmetic(operation, 2, n=8, shots=2, shot_sets=3, layout="compact")
+    items = lm.measure(model, asked)
+    check(model, asked, items, items["length"].max())
+    assert items["shot_set"].tolist() == asked["shot_set"].tolist()
+    assert items["digits"].tolist() == asked["digits"].tolist() == [length - 1 for length in items["length"]]
+    assert items["task"].unique().tolist() == [f"{operation}-2-compact"]
+
+
+@pytest.mark.parametrize("texts", ["same beginning", "three shot sets"])
+def test_batch_size_changes_nothing(model, texts):
+    asked = task_for(model, TEXTS[texts])
+    one, *others = (lm.measure(model, asked, size, samples=2, max_tokens=6) for size in (None, 1, 3))
+    for other in others:
+        assert np.abs(ragged(one, "logprob").values - ragged(other, "logprob").values).max() < 1e-5
+        for column in ("hit", "output", "samples", "target", "item"):
+            assert one[column].tolist() == other[column].tolist()
+
+
+def test_the_same_call_twice_is_identical_and_another_seed_samples_anew(model):
+    asked = task_for(model, TEXTS["three shot sets"])
+    one, two = (lm.measure(model, asked, samples=2) for _ in range(2))
+    assert one.equals(two)
+    three = lm.measure(model, asked, samples=2, seed=1)
+    assert one["samples"].tolist() != three["samples"].tolist()
+    assert one.drop(columns="samples").equals(three.drop(columns="samples"))
+    # to ask for samples changes nothing else
+    assert lm.measure(model, asked).equals(one.drop(columns="samples"))
+
+
+def test_options_get_the_log_probability_of_their_text(model):
+    asked = tasks.multiple_choice(tasks.arithmetic("addition", 3, n=10, layout="compact"), options=3)
+    items = lm.measure(model, asked, samples=1)
+    check(model, asked, items, items["length"].max())
+    for row, got in zip(asked.itertuples(), lists(items, "choice_logprob"), strict=True):
+        assert got == pytest.approx([brute(model, row.prompt, text)[0].sum() for text in row.choices], abs=1e-4)
+        assert got[row.answer] == pytest.approx(brute(model, row.prompt, row.target)[0].sum(), abs=1e-4)
+    assert items["answer"].tolist() == asked["answer"].tolist()
+
+
+def test_options_of_different_lengths(model):
+    texts = prompts(3, alike=False)
+    asked = task(texts, ["12\n"] * 3, choices=[["12\n", "1\n", "123456\n"]] * 3, answer=[0] * 3)
+    got = lists(lm.measure(model, asked), "choice_logprob")
+    for text, row in zip(texts, got, strict=True):
+        assert row == pytest.approx([brute(model, text, t)[0].sum() for t in asked["choices"][0]], abs=1e-4)
+
+
+# ---------------------------------------------------------------- answers of its own
+
+
+def test_answers_are_those_of_generate(model):
+    asked = task_for(model, TEXTS["nothing in common"])
+    items = lm.measure(model, asked, max_tokens=10)
+    wrong = 0
+    for text, output, hit in zip(asked["prompt"], lists(items, "output"), lists(items, "hit"), strict=True):
+        if all(hit):
+            continue
+        wrong += 1
+        ids = torch.tensor([model.tokenizer(text)["input_ids"]])
+        out = model.network.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=10,
+            eos_token_id=sorted(map(int, lm.stops(model.tokenizer))),
+            pad_token_id=0,
+        )
+        assert output == out[0, ids.shape[1] :].tolist()
+    assert wrong > 10
+
+
+def steered(model, text, answer):
+    """The model with an unembedding that makes it give this answer to this prompt, whatever follows."""
+    ids, wanted = model.tokenizer(text)["input_ids"], model.tokenizer(answer)["input_ids"]
+    with torch.no_grad():
+        hidden = model.network.base_model(torch.tensor([ids + wanted])).last_hidden_state[0, len(ids) - 1 : -1]
+        logits = torch.full((len(wanted), model.network.config.vocab_size), -9.0)
+        logits[torch.arange(len(wanted)), torch.tensor(wanted)] = 9.0
+        model.network.get_output_embeddings().weight.copy_((torch.linalg.pinv(hidden) @ logits).T)
+    return model
+
+
+@pytest.mark.parametrize("end", ["\n", ladder.END])
+@pytest.mark.parametrize("target", ["12\n", "99\n", "1234\n"])
+def test_an_answer_ends_with_its_stop(end, target):
+    model = steered(tiny_models.neox(), "1+1=", "123" + end)
+    items = lm.measure(model, task(["1+1="], [target]), max_tokens=20)
+    assert model.tokenizer.decode(items["output"][0]) == "123" + end
+    check(model, task(["1+1="], [target]), items, 20)
+
+
+def test_an_answer_without_a_stop_is_cut():
+    model = steered(tiny_models.neox(), "1+1=", "12345678")
+    for max_tokens, answer in [(None, "1234"), (5, "12345"), (8, "12345678")]:
+        items = lm.measure(model, task(["1+1="], ["999\n"]), max_tokens=max_tokens)
+        assert model.tokenizer.decode(items["output"][0]) == answer
+
+
+@pytest.mark.skipif(not tiny_models.NEOX_TOKENIZER.exists(), reason="the tokenizer of Pythia is not here")
+def test_every_token_with_a_newline_stops():
+    for tokenizer in (tiny_models.neox_tokenizer(), ladder.tokenizer()):
+        text = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+        newline = {i for i, piece in enumerate(text) if "\n" in piece}
+        assert set(lm.stops(tokenizer)) == newline | {tokenizer.eos_token_id}
+
+
+# ---------------------------------------------------------------- samples
+
+
+def joint(model, text, temperature=1.0):
+    """Probability of every answer of up to two tokens, from whole forwards."""
+    ids, size, ends = model.tokenizer(text)["input_ids"], len(model.tokenizer), lm.stops(model.tokenizer)
+    with torch.no_grad():
+        first = model.network(torch.tensor([ids])).logits[0, -1, :size]
+        then = model.network(torch.tensor([[*ids, i] for i in range(size)])).logits[:, -1, :size]
+    first, then = ((logits.double() / temperature).softmax(-1).numpy() for logits in (first, then))
+    return {
+        (i,) if i in ends else (i, j): first[i] * (1 if i in ends else then[i, j])
+        for i in range(size)
+        for j in range(1 if i in ends else size)
+    }
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_samples_have_the_frequencies_of_the_model(model, temperature):
+    text, n = prompts(1)[0], 4000
+    asked = task([text], ["12"])
+    items = lm.measure(model, asked, samples=n, temperature=temperature, max_tokens=2)
+    counts: dict = {}
+    for sample in items["samples"][0]:
+        counts[tuple(sample)] = counts.get(tuple(sample), 0) + 1
+    wanted = joint(model, text, temperature)
+    assert set(counts) <= set(wanted)
+    # answers that are rarely expected are counted together
+    usual = [answer for answer, p in wanted.items() if n * p >= 5]
+    seen = [counts.get(answer, 0) for answer in usual]
+    expected = [n * wanted[answer] for answer in usual]
+    assert len(usual) > 20
+    assert chisquare([*seen, n - sum(seen)], [*expected, n - sum(expected)]).pvalue > 0.01
+
+
+def test_sampled_accuracy_estimates_exp_of_minus_cross_entropy(model):
+    texts, n = prompts(30, seed=5, alike=False), 200
+    asked = task_for(model, texts, max_tokens=3)
+    items = lm.measure(model, asked, samples=n, max_tokens=5)
+    p, share = metrics.expected_accuracy(items), metrics.sampled_accuracy(items)
+    # only targets with a stop: what is cut is another answer when more tokens are allowed
+    ends = lm.stops(model.tokenizer)
+    stopped = np.array([target[-1] in ends for target in items["target"]]) & (p > 0.01)
+    assert stopped.sum() >= 4
+    z2 = ((share - p) ** 2 / (p * (1 - p) / n))[stopped]
+    assert z2.sum() < chi2.ppf(0.999, stopped.sum())
+
+
+def test_at_a_low_temperature_samples_are_the_greedy_answer(model):
+    items = lm.measure(model, task_for(model, TEXTS["nothing in common"]), samples=2, temperature=1e-4, max_tokens=6)
+    assert items["samples"].tolist() == [[output, output] for output in items["output"].map(list)]
+
+
+# ---------------------------------------------------------------- what pads the embedding
+
+
+def test_ids_that_only_pad_the_embedding_are_never_chosen_and_have_no_mass():
+    model = tiny_models.llama(vocabulary=len(ladder.VOCABULARY) + 9)
+    text = prompts(8, alike=False)
+    with torch.no_grad():
+        head = model.network.get_output_embeddings().weight
+        head[len(ladder.VOCABULARY) :] = 30 * head[:9]
+    ids = torch.tensor([model.tokenizer(text[0])["input_ids"]])
+    assert model.network(ids).logits[0].argmax(-1).max() >= len(ladder.VOCABULARY)  # they would be
+    asked = task_for(model, text)
+    items = lm.measure(model, asked, samples=20, max_tokens=6)
+    check(model, asked, items, 6)
+    given = [i for samples in items["samples"] for sample in samples for i in sample]
+    assert max([*given, *ragged(items, "output").values]) < len(ladder.VOCABULARY)
+
+
+def test_half_precision_is_scored_in_single():
+    model = tiny_models.neox()
+    asked = task_for(model, TEXTS["no examples"])
+    single = ragged(lm.measure(model, asked), "logprob").values
+    model.network.to(torch.bfloat16)
+    half = ragged(lm.measure(model, asked), "logprob").values
+    assert np.abs(half - single).mean() < 0.2
+    # a log-softmax in bfloat16 would leave 8 bits
+    assert (torch.tensor(half).to(torch.bfloat16).double().numpy() != half).mean() > 0.9
+
+
+# ---------------------------------------------------------------- memory
+
+
+def failing_above(model, size, message):
+    """The model, but a batch larger than `size` fails; returns the sizes it was asked for."""
+    seen = []
+
+    def fail(module, args, kwargs):
+        seen.append(kwargs["input_ids"].shape[0])
+        if seen[-1] > size:
+            raise RuntimeError(message)
+
+    model.network.register_forward_pre_hook(fail, with_kwargs=True)
+    return seen
+
+
+def test_batches_halve_when_memory_runs_out_and_say_so():
+    model, rival = tiny_models.neox(), tiny_models.neox()
+    asked = task_for(model, TEXTS["same beginning"])
+    whole = lm.measure(model, asked)
+    seen = failing_above(rival, 5, "DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
+    with warnings.catch_warnings(record=True) as said:
+        halved = lm.measure(rival, asked, batch_size=16)
+    for warning, size in zip(said, (16, 8), strict=True):
+        assert f"{size} questions at once: going on with {size // 2}" in str(warning.message)
+    assert max(size for size in seen if size <= 5) == 4
+    assert np.abs(ragged(whole, "logprob").values - ragged(halved, "logprob").values).max() < 1e-5
+    for column in ("item", "hit", "output", "target"):
+        assert whole[column].tolist() == halved[column].tolist()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 24])
+def test_memory_that_does_not_suffice_for_one_is_an_error(rows):
+    model = tiny_models.neox()
+    asked = task_for(model, TEXTS["same beginning"])[:rows]
+
+    def fail(module, args, kwargs):
+        if kwargs.get("past_key_values") is not None:  # the common beginning still fits
+            raise RuntimeError("CUDA out of memory")
+
+    model.network.register_forward_pre_hook(fail, with_kwargs=True)
+    with warnings.catch_warnings(action="ignore"), pytest.raises(RuntimeError, match="CUDA out of memory"):
+        lm.measure(model, asked)
+
+
+def test_another_error_is_not_taken_for_lack_of_memory():
+    model = tiny_models.neox()
+    asked = task_for(model, TEXTS["same beginning"])
+    failing_above(model, 1, "mat1 and mat2 shapes cannot be multiplied")
+    with warnings.catch_warnings(action="error"), pytest.raises(RuntimeError, match="mat1 and mat2"):
+        lm.measure(model, asked)
+
+
+# ---------------------------------------------------------------- nothing twice
+
+
+def test_the_examples_are_run_once_and_only_answers_are_unembedded():
+    model = tiny_models.neox()
+    asked = tasks.arithmetic("addition", 2, n=40, shots=8, layout="compact")
+    run, unembedded = [], []
+    model.network.register_forward_pre_hook(
+        lambda module, args, kwargs: run.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    model.network.get_output_embeddings().register_forward_pre_hook(
+        lambda module, args: unembedded.append(args[0].numel() // args[0].shape[-1])
+    )
+    items = lm.measure(model, asked)
+    rows = lm.encode(model.tokenizer, asked)
+    shared = lm.common_prefix([row.prompt for row in rows])
+    target = max(len(row.target) for row in rows)
+    tail = max(len(row.prompt) for row in rows) - shared
+    assert shared > 60
+    # once, for one row, in one piece
+    assert [shape for shape in run if shape[1] >= shared] == [(1, shared)]
+    generated = sum(len(output) for output in items["output"])
+    assert sum(rows * width for rows, width in run) <= shared + 40 * (tail + target) + generated
+    assert sum(unembedded) <= 1 + 40 * target + generated
+
+
+def test_right_answers_are_not_generated():
+    model = tiny_models.neox()
+    asked = task_for(model, TEXTS["same beginning"])
+    asked = asked.iloc[::3].reset_index(drop=True)  # those that it gives itself
+    steps = []
+    model.network.register_forward_pre_hook(
+        lambda module, args, kwargs: steps.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    assert metrics.exact_match(lm.measure(model, asked)).all()
+    assert len(steps) == 2  # the examples and the questions
+
+
+# ---------------------------------------------------------------- what goes in
+
+
+def test_encode_cuts_where_the_prompt_ends():
+    rows = lm.encode(ladder.tokenizer(), task(["1+1="], ["2\n"], choices=[["3\n", "2\n"]], answer=[1]))
+    assert [(row.item, row.generate) for row in rows] == [(0, True), (0, False)]
+    names = [["".join(ladder.VOCABULARY[i] for i in ids) for ids in (row.prompt, row.target)] for row in rows]
+    assert names == [["1+1=", "2\n"], ["1+1=", "3\n"]]
+
+
+def test_common_prefix_and_groups_lose_nobody():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        heads = ["".join(head) for head in rng.choice(list("123"), size=(3, 6))]
+        texts = [rng.choice(heads) + "".join(rng.choice(list("123"), rng.integers(1, 5))) for _ in range(9)]
+        rows = lm.encode(ladder.tokenizer(), task(texts, ["\n"] * 9))
+        lists, found = [row.prompt for row in rows], lm.groups(rows)
+        assert sorted(i for group in found for i in group) == list(range(9))
+        for group in found:
+            length = lm.common_prefix([lists[i] for i in group])
+            assert len({tuple(lists[i][:length]) for i in group}) == 1
+            assert length < min(len(lists[i]) for i in group)
+            longer = {tuple(lists[i][: length + 1]) for i in group}
+            assert len(longer) > 1 or length + 1 == min(len(lists[i]) for i in group)
+
+
+def test_shot_sets_are_groups():
+    rows = lm.encode(ladder.tokenizer(), tasks.arithmetic("addition", 2, n=9, shots=4, shot_sets=3, layout="compact"))
+    assert sorted(sorted(rows[i].item // 9 for i in group) for group in lm.groups(rows)) == [[s] * 9 for s in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "targets", "message"),
+    [
+        (["1+1= "], ["2\n"], "ends with a space: put the space before the target"),
+        ([""], ["2\n"], "is empty"),
+        (["1" * 200 + "="], ["2\n"], "longest question needs 203 tokens, the model reads 128: use fewer shots"),
+    ],
+)
+def test_a_prompt_that_cannot_be_asked_is_refused(texts, targets, message):
+    with pytest.raises(ValueError, match=message):
+        lm.measure(tiny_models.neox(), task(texts, targets))
+
+
+def test_progress_is_shown_when_asked(capsys):
+    lm.measure(tiny_models.neox(), task(prompts(3), ["2\n"] * 3), progress=True)
+    assert "3/3" in capsys.readouterr().err
+    lm.measure(tiny_models.neox(), task(prompts(3), ["2\n"] * 3))
+    assert capsys.readouterr().err == ""
+
+
+def test_every_row_says_what_was_measured():
+    model = tiny_models.neox()._replace(family="f", name="m", commit="c", params=7.0, tokens=math.nan)
+    items = lm.measure(model, task(prompts(2), ["2\n"] * 2))
+    for column, value in {"family": "f", "model": "m", "commit": "c", "params": 7.0}.items():
+        assert items[column].tolist() == [value, value]
+    assert items["tokens"].isna().all()
