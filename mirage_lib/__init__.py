@@ -7,6 +7,7 @@ items       the table that every source writes and every metric reads
 theory      closed forms of the toy model, their corrections, and draws from the same models
 metrics     pure functions of an items table
 stats       intervals, resolution, the emergence score and its null, fits, curves
+swap        the same models under two metrics: how sharp, where, how well foreseen
 published   tables of published results, with citation and licence
 tasks       prompts and targets: few-shot arithmetic, a chain of graded skills, a memo trap, your own
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from scipy.stats import fisher_exact
 
-from mirage_lib import families, lm, metrics, published, stats, tasks, theory
+from mirage_lib import families, lm, metrics, published, stats, swap, tasks, theory
 from mirage_lib.items import first_tokens, items_table
 
 FILE = Path(__file__).with_name("claims.toml")
@@ -642,6 +643,127 @@ def edit_distance_linear_on_the_ladder(tolerance: float) -> Finding:
     return _holds(abs(ratio - 1).max() < tolerance, f"{ratio.min():.1f} to {ratio.max():.1f} times L(1 - p)")
 
 
+# ---- BIG-bench (chapter 9)
+
+
+def _bigbench() -> pd.DataFrame:
+    """BIG-bench tasks, with `harsh`: graded by multiple-choice grade or exact string match."""
+    tasks = published.bigbench_tasks()
+    return tasks.assign(harsh=tasks["preferred_metric"].isin(["multiple_choice_grade", "exact_str_match"]))
+
+
+def few_metrics_score_emergent(tolerance: float) -> Finding:
+    """What luck alone does to the count: curves of noise, eight models, above a score of 10."""
+    lucky = (stats.emergence_null(8, draws=400_000) >= 10).mean() * 220 * 40 * 10
+    return Finding(
+        "not testable here",
+        f"the tables have no scores by size; of 88,000 curves of noise {lucky:.0f} exceed an emergence score of 10",
+    )
+
+
+def four_metrics_by_hand(tolerance: float) -> Finding:
+    """Preferred metrics of the tasks that Wei et al. call emergent, at most so many."""
+    tasks = _bigbench()
+    count = tasks.loc[tasks["emergent"], "preferred_metric"].nunique()
+    return _holds(count <= tolerance, f"{count} of {tasks['preferred_metric'].nunique()} metrics by our count")
+
+
+def two_metrics_carry_emergence(tolerance: float) -> Finding:
+    """Share of emergent tasks with one of two harsh metrics, above one less the tolerance."""
+    emergent = _bigbench().query("emergent")["harsh"]
+    return _holds(emergent.mean() > 1 - tolerance, f"{emergent.sum()} of {len(emergent)}, {emergent.mean():.0%}")
+
+
+def emergent_tasks_are_special(tolerance: float) -> Finding:
+    """Share of harsh metrics among the other tasks, as a part of that among the emergent ones."""
+    share = _bigbench().groupby("emergent")["harsh"].mean()
+    return _holds(
+        share[False] / share[True] < tolerance,
+        f"{share[False]:.0%} of the other tasks have one of the two metrics, {share[True]:.0%} of the emergent ones",
+    )
+
+
+def harshness_goes_with_emergence(tolerance: float) -> Finding:
+    """Fisher's test of harsh metric against emergence: JSON tasks, with GPT-3 or LaMDA, and with PaLM."""
+    tasks = _bigbench().query("kind == 'json'")
+    p_values = [
+        fisher_exact(pd.crosstab(rows["emergent"], rows["harsh"])).pvalue
+        for rows in (tasks[tasks["wei2022_category"] != other] for other in ("emergent:palm", "emergent:gpt3_lamda"))
+    ]
+    return Finding(
+        ("fails", "holds in part", "holds")[sum(p < tolerance for p in p_values)],
+        f"JSON tasks: p = {p_values[0]:.2f} for GPT-3 and LaMDA, {p_values[1]:.3f} for PaLM",
+    )
+
+
+def infinite_score_is_no_luck(tolerance: float) -> Finding:
+    """Share of infinite emergence scores when eight models answer 20 items with one success rate of 2 %."""
+    exams = np.random.default_rng(9).binomial(20, 0.02, size=(4000, 8)) / 20
+    share = np.mean([stats.emergence_score(exam) == np.inf for exam in exams])
+    return _holds(share < tolerance, f"{share:.0%} of exams without any difference between models")
+
+
+# ---- multiple choice (chapter 10)
+
+_GRADE = swap.Metric("multiple_choice_grade")
+_BRIER = swap.Metric("brier_target_choice", worst=1, best=0)
+
+
+def _open_models() -> pd.DataFrame:
+    """Open models, one row for a model and benchmark: two that are listed twice keep the row with their true size."""
+    return published.open_models().drop_duplicates(["benchmark", "model"])
+
+
+def brier_removes_jumps(tolerance: float) -> Finding:
+    """Of the sharp grades, within families and pooled, over parameters and compute: share that are artefacts."""
+    sharp = pd.concat(
+        [
+            swap.calls(swap.describe(pd.concat([scores, swap.pooled(scores)])), _GRADE.column, _BRIER.column)["call"]
+            for scores in (swap.tidy(_open_models(), [_GRADE, _BRIER], scale) for scale in ("params", "flops"))
+        ]
+    )
+    sharp = sharp[~sharp.isin(["nothing shown", "gradual"])]
+    artefacts = (sharp == "artefact of the metric").sum()
+    return _holds(
+        artefacts > (1 - tolerance) * len(sharp),
+        f"of {len(sharp)} curves with a sharp grade {artefacts} are smooth under Brier, "
+        f"{(sharp == 'transition').sum()} turn at the same place",
+    )
+
+
+def scale_explains_mmlu(tolerance: float) -> Finding:
+    """Rise of MMLU's grade for ten times the compute, within families against over all of them."""
+    mmlu = swap.tidy(_open_models().query("benchmark == 'mmlu'"), [_GRADE], "flops")
+    slope = swap.slopes(mmlu).iloc[0]
+    return _holds(
+        slope["within"] > (1 - tolerance) * slope["pooled"],
+        f"{slope['pooled']:.3f} over all models, {slope['within']:.3f} within families "
+        f"({slope['within_low']:.3f} to {slope['within_high']:.3f})",
+    )
+
+
+def brier_shows_knowledge(tolerance: float) -> Finding:
+    """Pythia on MMLU: how far its best Brier score gets below that of the uniform guess."""
+    brier = _open_models().query("benchmark == 'mmlu' and family == 'Pythia'")["brier_target_choice"]
+    uniform = theory.brier_target(1 / 4)
+    return _holds(
+        uniform - brier.min() > tolerance,
+        f"Brier falls from {brier.max():.3f} to {brier.min():.3f}; equal shares for four options score {uniform:.4f}",
+    )
+
+
+def sigmoid_forecasts_best(tolerance: float) -> Finding:
+    """Pythia, six benchmarks, both metrics: how often a sigmoid through five sizes beats no change and a line."""
+    pythia = swap.tidy(_open_models().query("family == 'Pythia'"), [_GRADE, _BRIER], "params")
+    errors = swap.forecasts(pythia, held_out=3)[["rmse_sigmoid", "rmse_last", "rmse_line"]]
+    best = errors.idxmin(axis=1).value_counts()
+    return _holds(
+        best.get("rmse_sigmoid", 0) > (1 - tolerance) * len(errors),
+        f"of {len(errors)} curves the sigmoid is best on {best.get('rmse_sigmoid', 0)}, the line on "
+        f"{best.get('rmse_line', 0)}, no change on {best.get('rmse_last', 0)}",
+    )
+
+
 # the id of a claim is the name of the function that decides it
 DECIDE = {
     function.__name__.replace("_", "-"): function
@@ -693,5 +815,15 @@ DECIDE = {
         more_items_lift_the_ladder,
         geometric_on_the_ladder,
         edit_distance_linear_on_the_ladder,
+        few_metrics_score_emergent,
+        four_metrics_by_hand,
+        two_metrics_carry_emergence,
+        emergent_tasks_are_special,
+        harshness_goes_with_emergence,
+        infinite_score_is_no_luck,
+        brier_removes_jumps,
+        scale_explains_mmlu,
+        brier_shows_knowledge,
+        sigmoid_forecasts_best,
     )
 }

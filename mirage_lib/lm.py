@@ -201,11 +201,15 @@ def run_prefix(network, ids: list[int]) -> Prefix:
     return Prefix(len(ids), out.past_key_values)
 
 
-def _rows(cache, indices):
+def _rows(cache, rows: list[int], device):
     """A cache of some rows of another, which stays as it is: its tensors are only ever replaced, not written to."""
+    import torch
+
     new = copy.copy(cache)
     new.layers = [copy.copy(layer) for layer in cache.layers]
-    new.batch_select_indices(indices)
+    # to take every row is no reason to copy so much
+    if rows != list(range(cache.layers[0].keys.shape[0])):
+        new.batch_select_indices(torch.tensor(rows, device=device))
     return new
 
 
@@ -223,7 +227,7 @@ def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int) -
         ids[i, : len(tail) + len(row.target) - 1] = [*tail, *row.target[:-1]]
     cache = None
     if prefix.cache is not None:
-        cache = _rows(prefix.cache, torch.zeros(len(batch), dtype=torch.long, device=device))
+        cache = _rows(prefix.cache, [0] * len(batch), device)
     before = min(len(tail) for tail in tails) - 1
     # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
     out = network(
@@ -310,7 +314,7 @@ def finish(
     going = unfinished(range(len(answers)))
     if not going:
         return answers
-    cache = _rows(forced.cache, torch.tensor([rows[i] for i in going], device=device))
+    cache = _rows(forced.cache, [rows[i] for i in going], device)
     kept = torch.tensor([forced.tails[rows[i]] + len(answers[i]) - 1 for i in going], device=device)
     mask = torch.ones((len(going), forced.start + forced.width), dtype=torch.long, device=device)
     mask[:, forced.start :] = torch.arange(forced.width, device=device) < kept[:, None]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -150,6 +151,7 @@ def _emergence(curves: np.ndarray) -> np.ndarray:
         return np.where(height == 0, 0.0, height / step)
 
 
+@lru_cache  # the test of every curve asks for the same one
 def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
     """Sorted emergence scores of curves without a jump: a straight line plus Gaussian noise, shape (draws,).
 
@@ -160,7 +162,9 @@ def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
     True
     """
     noise = np.random.default_rng(seed).standard_normal((draws, n_points))
-    return np.sort(_emergence(noise + trend * np.arange(n_points)))
+    null = np.sort(_emergence(noise + trend * np.arange(n_points)))
+    null.flags.writeable = False
+    return null
 
 
 def emergence_test(scores, noise=None, seed=0) -> EmergenceTest:

