@@ -23,8 +23,8 @@ book: $(VENV)/.installed ## install, run every chapter, build the pages into _bu
 
 test: $(VENV)/.installed ## install, test; pages are opened if Chromium is there and the book is built
 	@$(BIN)/python tools/machine.py $(VENV)
-	@# the tests of one file share the book that they build, so they share a worker; in their order no slow file comes last
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	@# the tests of one file share the book that they build, so they share a worker
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 serve: book ## the book at http://127.0.0.1:8000, or PORT=
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(PAGES)/html
