@@ -113,13 +113,13 @@ def test_a_model_is_found_in_the_cache_by_id_and_revision(hub):
 
 def test_a_loaded_model_is_measured_and_its_commit_recorded(hub_here):
     model = families.load(ID, "step1000")
-    items = lm.measure(model, tasks.arithmetic("addition", 2, n=5))
+    items = lm.measure(model, tasks.arithmetic("addition", 2, n=5, layout="compact"))
     assert items["commit"].tolist() == [COMMIT] * 5
     assert items["model"].tolist() == [f"{ID}@step1000"] * 5
     assert items["tokens"].tolist() == [2_097_152_000] * 5
     # the fifty thousand ids of the tokenizer, without what pads the embedding
     assert model.network.config.vocab_size == 50304
-    asked = tasks.arithmetic("addition", 2, n=5)
+    asked = tasks.arithmetic("addition", 2, n=5, layout="compact")
     for row, logprob in zip(asked.itertuples(), items["logprob"], strict=True):
         assert logprob == pytest.approx(tiny_models.brute(model, row.prompt, row.target)[0], abs=1e-5)
 

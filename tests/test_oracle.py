@@ -35,7 +35,7 @@ def smollm2(folder):
     return families.load("smollm2")
 
 
-CASES = {"ladder": (ladder_model, "compact"), "pythia-shaped": (pythia_shaped, "plain"), "smollm2": (smollm2, "plain")}
+CASES = {"ladder": (ladder_model, "compact"), "pythia-shaped": (pythia_shaped, "compact"), "smollm2": (smollm2, "plain")}
 
 
 @pytest.fixture(scope="module", params=CASES)
