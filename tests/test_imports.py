@@ -15,7 +15,7 @@ LEVELS = [
     ["items"],
     ["theory", "metrics"],
     ["stats", "published"],
-    ["data", "swap"],
+    ["images", "swap"],
     ["tasks", "families"],
     ["lm", "ladder", "vision"],
     ["sweep", "audit"],

@@ -280,7 +280,7 @@ def test_a_training_that_is_killed_goes_on(short, trained, tmp_path):
     )
     assert run.stdout.readline() == "here\n"
     run.send_signal(signal.SIGKILL)
-    assert run.wait() == -signal.SIGKILL
+    assert run.wait(60) == -signal.SIGKILL
     run.stdout.close()
     done = []
     with pytest.MonkeyPatch.context() as patch:

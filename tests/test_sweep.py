@@ -222,26 +222,37 @@ def test_a_worker_with_other_code_says_so(tmp_path, monkeypatch):
     assert not file.exists()
 
 
+def waits(condition, seconds=120):
+    """Wait until `condition()`; a test that would wait for ever fails instead."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"nothing happened in {seconds} seconds"
+        time.sleep(0.001)
+
+
 def sweep_to_be_killed(folder, log, seconds):
-    os.setsid()  # a group of its own, to be killed with all that it started
     sweep.run(folder, made_up(CELLS), measure=partial(stand_in, log=log, folder=folder, seconds=seconds))
 
 
-def test_twenty_kills_lose_nothing_and_repeat_nothing(tmp_path):
+def test_twenty_kills_lose_nothing_and_repeat_nothing(tmp_path, monkeypatch):
     folder, log = tmp_path / "killed", tmp_path / "log"
     cells = made_up(CELLS)
     rng = np.random.default_rng(0)
-    fork = multiprocessing.get_context("fork")
+    # a fork of this process, which has threads, could wait for ever for a lock that one of them held: children come
+    # from a server that has only read the modules
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload([__name__])
     finished = 0
     for _ in range(KILLS):
-        child = fork.Process(target=sweep_to_be_killed, args=(folder, log, 0.005))
+        child = server.Process(target=sweep_to_be_killed, args=(folder, log, 0.005))
         child.start()
         # some progress first, then at any moment: while measuring, while writing, between two cells
-        while child.is_alive() and len(list(folder.glob("*.parquet"))) <= finished:
-            time.sleep(0.001)
+        waits(lambda: not child.is_alive() or len(list(folder.glob("*.parquet"))) > finished)  # noqa: B023
         time.sleep(rng.uniform(0, 0.03))
-        os.kill(child.pid, signal.SIGKILL)
-        child.join()
+        child.kill()
+        child.join(60)
         assert child.exitcode == -signal.SIGKILL  # it was at work, not at its end
         finished = len(list(folder.glob("*.parquet")))
     assert KILLS <= finished < len(cells)
@@ -269,10 +280,9 @@ sweep.run(folder, made_up(60), n_jobs=2, measure=measure)
 """
     child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     folder = tmp_path / "killed"
-    while child.poll() is None and len(list(folder.glob("*.parquet"))) < 5:
-        time.sleep(0.01)
+    waits(lambda: child.poll() is not None or len(list(folder.glob("*.parquet"))) >= 5)
     child.kill()  # the parent alone: its workers may finish what they have begun
-    assert child.wait() == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
     assert len(list(folder.glob("*.parquet"))) < 60
     cells = made_up(60)
     sweep.run(folder, cells, n_jobs=2, measure=partial(stand_in, log=tmp_path / "log", folder=folder))
