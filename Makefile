@@ -58,7 +58,7 @@ clean: ## remove what was built; the installed packages stay (rm -rf .venv)
 
 lock: ## write requirements.txt anew from the ranges of pyproject.toml
 	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
-	_build/lock/bin/python -m pip install -q torch==2.13.0 setuptools '.[lm,book,test]'
+	_build/lock/bin/python -m pip install -q torch==2.13.0 setuptools '.[lm,vision,book,test]'
 	sed -n '/^#/p' requirements.txt > _build/requirements.txt
 	_build/lock/bin/python -m pip freeze --all --exclude mirage_lib --exclude pip | sed 's/+cpu$$//' >> _build/requirements.txt
 	mv _build/requirements.txt requirements.txt && rm -rf _build/lock

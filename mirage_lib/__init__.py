@@ -9,14 +9,16 @@ metrics     pure functions of an items table
 stats       intervals, resolution, the emergence score and its null, fits, curves
 swap        the same models under two metrics: how sharp, where, how well foreseen
 published   tables of published results, with citation and licence
+images      sets of images: fetched, verified and kept, or what stands in for them
 tasks       prompts and targets: few-shot arithmetic, a chain of graded skills, a memo trap, your own
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
 lm          a language model asked a task, as an items table
 ladder      the bundled language models, and how they were trained
+vision      families of image networks from small to large, trained from seeds
 sweep       every checkpoint of a family asked every task, into a folder that a killed run fills further
 figures     one style for every figure
 claims      the claims of the paper and of this book, and the tests that decide them
-cli         the command `mirage`: measure, sweep, metrics, ladder train
+cli         the command `mirage`: measure, sweep, metrics, vision, ladder train
 """
 
 __version__ = "0.1.0"

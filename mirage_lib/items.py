@@ -12,6 +12,8 @@ column             type                meaning
 ``model``          string              the model, with its revision where it has one
 ``commit``         string              what exactly was run: the hub's commit, or a digest of the weights
 ``params``         float64             parameters, without the embeddings
+``width``          int64               units or channels of the layer that makes a vision model large or small
+``seed``           int64               seed of a training
 ``tokens``         float64             tokens seen in training
 ``task``           string              the task
 ``length``         int64               length of the target, in tokens
@@ -29,6 +31,9 @@ column             type                meaning
 =================  ==================  ==========================================================
 """
 
+import json
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +45,8 @@ COLUMNS = {
     "model": pa.string(),
     "commit": pa.string(),
     "params": pa.float64(),
+    "width": pa.int64(),
+    "seed": pa.int64(),
     "tokens": pa.float64(),
     "task": pa.string(),
     "length": pa.int64(),
@@ -220,3 +227,48 @@ def ragged(items: pd.DataFrame, column: str) -> Ragged:
         array.flatten().to_numpy(zero_copy_only=False),
         array.value_lengths().to_numpy(zero_copy_only=False).astype(int),
     )
+
+
+def write(file: Path, table: pd.DataFrame, about: dict | None = None) -> None:
+    """Write an items table as a parquet file that is either whole or not there, whenever the power goes."""
+    import pyarrow.parquet as pq
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata({"mirage": json.dumps(about)})
+    part = file.with_name(f"{file.name}.{os.urandom(4).hex()}.part")
+    try:
+        with part.open("wb") as stream:
+            pq.write_table(arrow, stream, write_page_checksum=True, compression="zstd")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(file: str | Path) -> pd.DataFrame:
+    """An items table from a parquet file, with what `write` was told about it in `attrs["about"]`.
+
+    Raises ItemsError if there is no file or it is not whole.
+    """
+    arrow = read_arrow(Path(file))
+    table = to_pandas(arrow)
+    table.attrs["about"] = json.loads((arrow.schema.metadata or {}).get(b"mirage", b"null"))
+    return table
+
+
+def read_arrow(file: Path) -> pa.Table:
+    """A parquet file, read to its end and against its checksums. Raises ItemsError if it is not whole."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            return parquet.read(use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise ItemsError(f"{file} is missing, cut short or no parquet file: measure it again ({error})") from error
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """A table of pandas with Arrow's types."""
+    # not pd.read_parquet: pandas before version 3 does not know its own name for a column of lists
+    return table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)

