@@ -6,10 +6,11 @@ its log-probability and whether it is the model's first choice, and beside them 
 It is quick because it computes nothing twice. What all prompts begin with (the examples) is run once and its keys and
 values shared. Only the positions of answers go through the unembedding. Greedy decoding gives the right answer
 exactly when every token of it is the first choice given the ones before; so only the other answers are generated,
-from the first wrong token on.
+from the first wrong token on. The cache has room for an answer, so that no token copies the keys of those before it.
 """
 
 import copy
+import functools
 import inspect
 import itertools
 import re
@@ -201,20 +202,65 @@ def run_prefix(network, ids: list[int]) -> Prefix:
     return Prefix(len(ids), out.past_key_values)
 
 
-def _rows(cache, rows: list[int], device):
-    """A cache of some rows of another, which stays as it is: its tensors are only ever replaced, not written to."""
+@functools.cache
+def _roomy() -> type:
+    """The class of a cache's layer with room ahead, made when first needed: what it derives from is slow to import."""
     import torch
+    from transformers.cache_utils import DynamicLayer
+
+    class Roomy(DynamicLayer):
+        """Rows of another layer; new keys and values are written behind them, where its parent copies all anew.
+
+        room : keys and values, each of shape (rows, heads, places, width); `keys` and `values` are the places in use.
+        """
+
+        def __init__(self, layer, rows: list[int], places: int):
+            super().__init__()
+            vars(self).update(vars(layer))
+            used, index = layer.keys.shape[-2], torch.tensor(rows, device=layer.keys.device)
+            self.room = []
+            for old in (layer.keys, layer.values):
+                self.room.append(old.new_empty(len(rows), old.shape[1], used + places, old.shape[3]))
+                torch.index_select(old, 0, index, out=self.room[-1][:, :, :used])
+            self.keys, self.values = (room[:, :, :used] for room in self.room)
+
+        def update(self, key_states, value_states, *args, **kwargs):
+            used = self.keys.shape[-2]
+            end = used + key_states.shape[-2]
+            for room, new in zip(self.room, (key_states, value_states), strict=True):
+                room[:, :, used:end] = new
+            self.keys, self.values = (room[:, :, :end] for room in self.room)
+            return self.keys, self.values
+
+    return Roomy
+
+
+def _rows(cache, rows: list[int], places: int):
+    """A cache of some rows of another, with room for so many more places; what the other holds stays as it is."""
+    import torch
+    from transformers.cache_utils import DynamicLayer
+
+    def taken(layer):
+        # to take every row is no reason to copy so much: `teacher_forced` left room, and its owners take turns
+        every = rows == list(range(len(layer.keys)))
+        if type(layer) is DynamicLayer or (type(layer) is _roomy() and not every):
+            return _roomy()(layer, rows, places)
+        # of another kind, as one with a sliding window, the tensors are only ever replaced, not written to
+        layer = copy.copy(layer)
+        if not every:
+            layer.batch_select_indices(torch.tensor(rows, device=layer.keys.device))
+        return layer
 
     new = copy.copy(cache)
-    new.layers = [copy.copy(layer) for layer in cache.layers]
-    # to take every row is no reason to copy so much
-    if rows != list(range(cache.layers[0].keys.shape[0])):
-        new.batch_select_indices(torch.tensor(rows, device=device))
+    new.layers = [taken(layer) for layer in cache.layers]
     return new
 
 
-def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int) -> Forced:
-    """Run prompts and targets of rows that begin with the prefix; logits only where a target token is predicted."""
+def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int, places: int) -> Forced:
+    """Run prompts and targets of rows that begin with the prefix; logits only where a target token is predicted.
+
+    places : what the cache has room for behind the targets.
+    """
     import torch
 
     device = network.device
@@ -227,7 +273,7 @@ def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int) -
         ids[i, : len(tail) + len(row.target) - 1] = [*tail, *row.target[:-1]]
     cache = None
     if prefix.cache is not None:
-        cache = _rows(prefix.cache, [0] * len(batch), device)
+        cache = _rows(prefix.cache, [0] * len(batch), width + places)
     before = min(len(tail) for tail in tails) - 1
     # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
     out = network(
@@ -254,13 +300,15 @@ def score(
     """
     import torch
 
-    forced = teacher_forced(network, prefix, batch, vocabulary)
+    forced = teacher_forced(network, prefix, batch, vocabulary, max_tokens)
     lengths = np.array([len(row.target) for row in batch])
     padded = np.zeros((len(batch), lengths.max()), np.int64)
     for target, row in zip(padded, batch, strict=True):
         target[: len(row.target)] = row.target
     target = torch.from_numpy(padded).to(network.device)
-    logprob = forced.logits.gather(-1, target[..., None])[..., 0] - forced.logits.logsumexp(-1)
+    # row by row, for what one row needs on the way stays in the processor's cache
+    mass = torch.stack([logits.logsumexp(-1) for logits in forced.logits])
+    logprob = forced.logits.gather(-1, target[..., None])[..., 0] - mass
     logprob, choice = logprob.cpu().numpy(), forced.logits.argmax(-1).cpu().numpy()
     hit = choice == padded
 
@@ -314,7 +362,7 @@ def finish(
     going = unfinished(range(len(answers)))
     if not going:
         return answers
-    cache = _rows(forced.cache, [rows[i] for i in going], device)
+    cache = _rows(forced.cache, [rows[i] for i in going], max_tokens)
     kept = torch.tensor([forced.tails[rows[i]] + len(answers[i]) - 1 for i in going], device=device)
     mask = torch.ones((len(going), forced.start + forced.width), dtype=torch.long, device=device)
     mask[:, forced.start :] = torch.arange(forced.width, device=device) < kept[:, None]
@@ -340,8 +388,8 @@ def finish(
         still = unfinished(going)
         position = position + 1
         if still and len(still) < len(going):
-            chosen = torch.tensor([going.index(i) for i in still], device=device)
-            cache.batch_select_indices(chosen)
+            chosen = [going.index(i) for i in still]
+            cache = _rows(cache, chosen, max_tokens)
             mask, position = mask[chosen], position[chosen]
         going = still
     return answers

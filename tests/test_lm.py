@@ -9,6 +9,7 @@ import tiny_models
 import torch
 from scipy.stats import chi2, chisquare
 from tiny_models import brute, greedy, prompts, task, task_for
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from mirage_lib import ladder, lm, metrics, tasks
 from mirage_lib.items import ragged, validate
@@ -217,9 +218,13 @@ def test_sampled_accuracy_estimates_exp_of_minus_cross_entropy(model):
     assert z2.sum() < chi2.ppf(0.999, stopped.sum())
 
 
-def test_at_a_low_temperature_samples_are_the_greedy_answer(model):
-    items = lm.measure(model, task_for(model, TEXTS["nothing in common"]), samples=2, temperature=1e-4, max_tokens=6)
-    assert items["samples"].tolist() == [[output, output] for output in items["output"].map(list)]
+@pytest.mark.parametrize("samples", [1, 2])  # one an item goes on in the cache that the greedy answer leaves behind
+@pytest.mark.parametrize("texts", ["same beginning", "nothing in common"])
+def test_at_a_low_temperature_samples_are_the_greedy_answer(model, texts, samples):
+    # no answer is right, so that all are generated
+    asked = task_for(model, TEXTS[texts]).iloc[1::3].reset_index(drop=True)
+    items = lm.measure(model, asked, samples=samples, temperature=1e-4, max_tokens=6)
+    assert items["samples"].tolist() == [[output] * samples for output in items["output"].map(list)]
 
 
 # ---------------------------------------------------------------- what pads the embedding
@@ -328,6 +333,50 @@ def test_the_examples_are_run_once_and_only_answers_are_unembedded():
     generated = sum(len(output) for output in items["output"])
     assert sum(rows * width for rows, width in run) <= shared + 40 * (tail + target) + generated
     assert sum(unembedded) <= 1 + 40 * target + generated
+
+
+def test_no_key_is_copied_while_answers_go_on():
+    model = tiny_models.neox()
+    asked = task_for(model, TEXTS["same beginning"], max_tokens=20).assign(target="999\n")
+    places = []
+
+    def note(module, args, kwargs, out):
+        keys = out.past_key_values.layers[0].keys
+        places.append((len(keys), keys.data_ptr()))
+
+    model.network.register_forward_hook(note, with_kwargs=True)
+    lm.measure(model, asked, max_tokens=20)
+    # the examples, then the questions, and one place for each number of answers that still go on
+    assert len(places) > 15
+    assert len(set(places)) == len({rows for rows, _ in places})
+
+
+@pytest.mark.parametrize(("window", "step"), [(64, 1), (16, 3)])
+def test_layers_of_different_kinds(window, step):
+    """One layer attends to everything, one to a window, whose cache is no plain one.
+
+    Where prompts are longer than the window only right answers are asked for: others go on with a window that is too
+    small, since what is masked takes places in it.
+    """
+    config = Qwen2Config(
+        vocab_size=len(ladder.VOCABULARY),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+        use_sliding_window=True,
+        sliding_window=window,
+        max_window_layers=1,
+    )
+    torch.manual_seed(0)
+    model = tiny_models.wrap(Qwen2ForCausalLM(config))
+    kinds = [type(layer).__name__ for layer in model.network(torch.tensor([[3]])).past_key_values.layers]
+    assert kinds == ["DynamicLayer", "DynamicSlidingWindowLayer"]
+    for texts in ("same beginning", "three shot sets"):
+        asked = task_for(model, TEXTS[texts]).iloc[::step].reset_index(drop=True)
+        check(model, asked, lm.measure(model, asked, batch_size=5, max_tokens=6), 6)
 
 
 def test_right_answers_are_not_generated():
