@@ -53,6 +53,7 @@ format: $(VENV)/.installed ## mend style and format
 bench: $(VENV)/.installed ## time the library beside other ways to compute the same
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/measure.py
+	$(BIN)/python benchmarks/vision.py
 
 site: book ## the site to publish, in _build/site, its notebooks pinned: make site REF=<commit>
 	$(BIN)/python tools/notebooks.py site $(REF)

@@ -70,18 +70,16 @@ def autoencoder(data: images.ImageSet, width: int, seed: int = 0, steps: int = 8
     (9, 13.0)
     """
     import torch
-    from torch import nn
 
     train, test = (
         _tensor(part).flatten(1) - _tensor(data.train).flatten(1).mean(0) for part in (data.train, data.test)
     )
     with _seeded(seed):
-        sizes = train.shape[1], width
-        network = nn.Sequential(nn.Linear(*sizes), nn.Tanh(), nn.Linear(*sizes[::-1])).to(train.device)
+        network = autoencoder_network(train.shape[1], width).to(train.device)
 
         def loss():
             image = train[torch.randint(len(train), (64,))]
-            return nn.functional.mse_loss(network(SMALL * image), image)
+            return torch.nn.functional.mse_loss(network(SMALL * image), image)
 
         _fit(network, loss, 0.03 * min(1, 32 / width) ** 0.6, steps)
     with torch.no_grad():
@@ -174,6 +172,13 @@ def read_sequences(network, pictures, labels):
     mask = torch.nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=tokens.device)
     body = network["body"](tokens + network["place"].weight, mask=mask, is_causal=True)
     return network["head"](body[:, ::2])
+
+
+def autoencoder_network(pixels: int, width: int):
+    """An untrained autoencoder with one hidden layer."""
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(pixels, width), nn.Tanh(), nn.Linear(width, pixels))
 
 
 def lenet_network(width: int):

@@ -8,6 +8,7 @@ import sample_book
 sys.path.insert(0, str(sample_book.ROOT / "benchmarks"))
 import measure as bench_measure
 import metrics as bench
+import vision as bench_vision
 
 
 def test_both_ways_agree():
@@ -38,3 +39,13 @@ def test_measuring_agrees_with_its_rival(monkeypatch):
     monkeypatch.setattr(bench_measure.lm, "measure", wrong)
     with pytest.raises(AssertionError):
         bench_measure.compare("tiny", shots=2, repeats=1)
+
+
+@pytest.mark.parametrize("family", bench_vision.WIDTHS)
+def test_a_batch_of_seeds_is_trained_as_each_alone(monkeypatch, family):
+    row = bench_vision.compare(family, 1, repeats=1)
+    assert row["loop (ms a step)"] > 0 and row["batch (ms a step)"] > 0
+    honest = bench_vision.in_one_batch
+    monkeypatch.setattr(bench_vision, "in_one_batch", lambda nets, x, y, loss: honest(nets, x, y.flip(0) * 0, loss))
+    with pytest.raises(AssertionError):
+        bench_vision.compare(family, 1, repeats=1)

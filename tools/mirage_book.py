@@ -76,8 +76,8 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
         data = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
     if package / "families.py" in modules:
         data += [p for p in (root / "models").rglob("*") if p.is_file()]
-    if "measure.json" in chapter:  # the page that shows the benchmark
-        data.append(root / "benchmarks" / "measure.json")
+    # the page that shows the benchmarks
+    data += [root / "benchmarks" / name for name in ("measure.json", "vision.json") if name in chapter]
     return sorted([*modules, *data, root / "requirements.txt"])
 
 
