@@ -6,7 +6,7 @@ claim's tolerance. `check` compares the two, so a verdict that no longer follows
 """
 
 import tomllib
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import fisher_exact
 
-from mirage_lib import families, lm, metrics, published, stats, swap, tasks, theory
+from mirage_lib import families, lm, metrics, published, stats, swap, tasks, theory, vision
 from mirage_lib.items import first_tokens, items_table
 
 FILE = Path(__file__).with_name("claims.toml")
@@ -540,8 +540,11 @@ def ability_survives_the_layout(tolerance: float) -> Finding:
 
 
 @cache
-def _ladder(family: str) -> pd.DataFrame:
-    """The last checkpoint of every model of a ladder, asked 500 questions: the chain, or sums of four digits."""
+def ladder_answers(family: str) -> pd.DataFrame:
+    """Answers of the last checkpoint of every model of a ladder to 500 questions: the chain, or sums of four digits.
+
+    family : "ladder-chain" or "ladder"
+    """
     task = tasks.chain(500) if family == "ladder-chain" else tasks.arithmetic("addition", 4, 500, layout="compact")
     members = families.members(family).drop_duplicates("model", keep="last")
     tables = [lm.measure(families.load(m.model), task).assign(seed=m.seed) for m in members.itertuples()]
@@ -550,7 +553,7 @@ def _ladder(family: str) -> pd.DataFrame:
 
 def _by_size(family: str, metric, length: int) -> pd.Series:
     """A metric of the first digits against size, mean over seeds."""
-    part = first_tokens(_ladder(family), length)
+    part = first_tokens(ladder_answers(family), length)
     return metric(part).groupby(part["params"]).mean()
 
 
@@ -606,7 +609,7 @@ def loss_of_addition_is_smooth(tolerance: float) -> Finding:
 
 def seeds_agree(tolerance: float) -> Finding:
     """Range of accuracy on four-digit sums among models of one size that differ in their seed only."""
-    part = first_tokens(_ladder("ladder"), 4)
+    part = first_tokens(ladder_answers("ladder"), 4)
     by_seed = metrics.exact_match(part).groupby([part["params"], part["seed"]]).mean().unstack()
     size = (by_seed.max(axis=1) - by_seed.min(axis=1)).idxmax()
     low, high = by_seed.loc[size].min(), by_seed.loc[size].max()
@@ -615,7 +618,7 @@ def seeds_agree(tolerance: float) -> Finding:
 
 def more_items_lift_the_ladder(tolerance: float) -> Finding:
     """Sizes with a right answer on five digits of the chain, in 20 questions and in 500; intervals above chance."""
-    part = first_tokens(_ladder("ladder-chain"), 5)
+    part = first_tokens(ladder_answers("ladder-chain"), 5)
     hit = metrics.exact_match(part)
     few = hit[part["item"] < 20].groupby(part["params"]).sum() > 0
     right = hit.groupby(part["params"]).agg(["sum", "size"])
@@ -629,7 +632,7 @@ def geometric_on_the_ladder(tolerance: float) -> Finding:
     p = _by_size("ladder-chain", metrics.token_accuracy, 8)
     factors = []
     for length in range(1, 9):
-        part = first_tokens(_ladder("ladder-chain"), length)
+        part = first_tokens(ladder_answers("ladder-chain"), length)
         right = metrics.exact_match(part).groupby(part["params"]).agg(["sum", "mean"])
         factors.append(np.log((right["mean"] / theory.accuracy(p, length))[right["sum"] >= 20]).abs())
     off = np.exp(pd.concat(factors).max())
@@ -764,6 +767,193 @@ def sigmoid_forecasts_best(tolerance: float) -> Finding:
     )
 
 
+# ---- vision (chapters 11 to 13), and both directions (chapter 14)
+
+
+def _each_seed(scores: pd.DataFrame, decide) -> int:
+    """At how many seeds `decide` is true of the curve: `scores` has a row a size and a column a seed."""
+    return sum(bool(decide(scores[seed])) for seed in scores)
+
+
+def _seeds(count: int, found: str) -> Finding:
+    """Holds at every one of five seeds, in part at some."""
+    verdict = {0: "fails", len(vision.SEEDS): "holds"}.get(count, "holds in part")
+    return Finding(verdict, f"at {count} of {len(vision.SEEDS)} seeds; {found}")
+
+
+def _middle(curve: pd.Series) -> float:
+    """Decades of size that the middle 80 % of the rise takes."""
+    return swap.rise(curve.index, curve)[1]
+
+
+def _sharp(curve: pd.Series) -> bool:
+    """Whether the middle 80 % of the rise takes less than half of the range of sizes, in decades."""
+    return _middle(curve) < swap.SHARP * np.log10(curve.index[-1] / curve.index[0])
+
+
+def squared_error_smooth(tolerance: float) -> Finding:
+    """Steepest step between neighbouring widths, as a share of the range of the log of the mean squared error."""
+    error = np.log(vision.seed_scores(vision.stored("autoencoder"), lambda table: table["squared_error"]))
+    steps = [_steepest(error[seed]) for seed in error]
+    found = f"of the fall of the log error the steepest step makes {min(steps):.0%} to {max(steps):.0%}"
+    return _seeds(_each_seed(error, lambda curve: _steepest(curve) < tolerance), found)
+
+
+@cache
+def _reconstructed() -> dict[float, pd.DataFrame]:
+    """Share of images within c, by width and seed, for thresholds c from few images within to most."""
+    table = vision.stored("autoencoder")
+    within = {c: partial(metrics.reconstruction_within, c=c) for c in np.geomspace(1, 100, 21)}
+    return {c: vision.seed_scores(table, metric) for c, metric in within.items()}
+
+
+def reconstruction_jumps(tolerance: float) -> Finding:
+    """Share of thresholds c at which the share of images within c rises sharply, at every seed."""
+    sharp = [c for c, scores in _reconstructed().items() if _each_seed(scores, _sharp) == len(scores.columns)]
+    share = len(sharp) / len(_reconstructed())
+    found = f"sharp at every seed for {len(sharp)} of {len(_reconstructed())} thresholds from 1 to 100"
+    found += f", those from {min(sharp):.3g} to {max(sharp):.3g}" if sharp else ""
+    return Finding("holds" if share > tolerance else "holds in part" if sharp else "fails", found)
+
+
+def the_threshold_chooses_the_size(tolerance: float) -> Finding:
+    """Gaps between neighbouring widths at which a threshold can be set that half of the images pass just there."""
+    table = vision.stored("autoencoder")
+    median = table.groupby(["seed", "width"])["squared_error"].median().unstack("seed").astype(float)
+    falls = (median.diff().dropna() < 0).mean().to_list()
+    count = sum(share > 1 - tolerance for share in falls)
+    return _seeds(count, f"the median error falls at {min(falls):.0%} or more of the steps to a wider network")
+
+
+def image_accuracy_smooth(tolerance: float) -> Finding:
+    """Steepest step of the accuracy of one image between neighbouring sizes, share of its range, both data sets."""
+    steps = [
+        [_steepest(scores[seed]) for seed in scores]
+        for scores in (
+            vision.seed_scores(vision.stored("omniglot", data), metrics.token_accuracy)
+            for data in vision.KEPT["omniglot"]
+        )
+    ]
+    worst = np.max(steps, axis=0)
+    found = f"the steepest step makes {worst.min():.0%} to {worst.max():.0%} of the range, at the smallest networks"
+    return _seeds(int((worst < tolerance).sum()), found)
+
+
+def subset_accuracy_is_a_power(tolerance: float) -> Finding:
+    """Largest distance between the share of sequences with the first L images right and p^L, both data sets."""
+    gaps = [
+        (vision.seed_scores(first_tokens(table, length), metrics.exact_match) - p**length).abs().max()
+        for table in (vision.stored("omniglot", data) for data in vision.KEPT["omniglot"])
+        for p in [vision.seed_scores(table, metrics.token_accuracy)]
+        for length in range(2, vision.LENGTH + 1)
+    ]
+    worst = pd.concat(gaps, axis=1).max(axis=1)
+    return _seeds(int((worst < tolerance).sum()), f"off p^L by {worst.min():.3f} to {worst.max():.3f} at most")
+
+
+def longer_sequences_sharpen(tolerance: float) -> Finding:
+    """Decades of parameters that the middle 80 % of the rise takes, five images over one, both data sets."""
+    ratios = []
+    for data in vision.KEPT["omniglot"]:
+        table = vision.stored("omniglot", data)
+        size = table.groupby("width")["params"].first().astype(float)
+        one, five = (
+            vision.seed_scores(first_tokens(table, length), metrics.exact_match).set_axis(size)
+            for length in (1, vision.LENGTH)
+        )
+        ratios.append([_middle(five[seed]) / _middle(one[seed]) for seed in one])
+    worst = np.max(ratios, axis=0)
+    found = f"five images take {np.min(ratios):.2f} to {np.max(ratios):.2f} times the decades that one takes"
+    return _seeds(int((worst < tolerance).sum()), found)
+
+
+def digit_accuracy_smooth(tolerance: float) -> Finding:
+    """Steepest step between neighbouring widths of the accuracy on digits, as a share of the range from 0 to 1."""
+    accuracy = vision.seed_scores(vision.stored("lenet"), metrics.exact_match)
+    steps = accuracy.diff().abs().max()
+    found = f"from {accuracy.iloc[0].min():.2f} to {accuracy.to_numpy().max():.2f}; no step above {steps.max():.3f}"
+    return _seeds(int((steps < tolerance).sum()), found)
+
+
+def _all_of(k: int) -> pd.DataFrame:
+    """K-of-K accuracy of the LeNets by parameters, one column a seed; K = 1 is the accuracy."""
+    table = vision.stored("lenet")
+    hit = metrics.exact_match(table).groupby([table["params"].astype(float), table["seed"]])
+    right = hit.sum().unstack()
+    return right.apply(lambda count: metrics.subset_probability(count, int(hit.size().iloc[0]), k))
+
+
+def all_of_five_jumps(tolerance: float) -> Finding:
+    """Decades that the rise of five-of-five takes over those that the accuracy itself takes."""
+    one, five = _all_of(1), _all_of(5)
+    ratios = [_middle(five[seed]) / _middle(one[seed]) for seed in one]
+    found = f"five of five take {min(ratios):.2f} to {max(ratios):.2f} times the decades of one"
+    return _seeds(sum(ratio < tolerance for ratio in ratios), found)
+
+
+def more_digits_come_later(tolerance: float) -> Finding:
+    """How much larger the network is at which fifty of fifty has gone half of its way, than at which one has."""
+    one, fifty = _all_of(1), _all_of(50)
+    later = [swap.rise(fifty.index, fifty[s])[0] / swap.rise(one.index, one[s])[0] for s in one]
+    found = f"half of the way is gone at {min(later):.1f} to {max(later):.1f} times the parameters"
+    return _seeds(sum(ratio > tolerance for ratio in later), found)
+
+
+def both_directions() -> pd.DataFrame:
+    """Every harsh curve of this book's own models, beside what the soft curve and the metric say of it.
+
+    A row a curve: `direction` ("language" or "vision"), `source`, `metric`, `harshness` (L, K or 1/c), `decades` of
+    size, the measured `place` and `width` of the rise (`swap.rise`) and those of the metric applied to the soft curve,
+    `place_expected` and `width_expected`. Curves are means over seeds; a width is in decades of parameters, or of
+    hidden units for autoencoders.
+
+    p^L is applied to the accuracy of one token or image. For autoencoders, the share within c is read off one
+    distribution of log errors, that of all networks pooled, moved to the mean log error of each.
+    """
+    rows = []
+
+    def add(direction, source, metric, harshness, measured, expected):
+        ends = {"decades": np.log10(measured.index[-1] / measured.index[0]), "range": np.ptp(measured)}
+        row = {"direction": direction, "source": source, "metric": metric, "harshness": harshness} | ends
+        for suffix, curve in (("", measured), ("_expected", expected)):
+            row[f"place{suffix}"], row[f"width{suffix}"] = swap.rise(curve.index.astype(float), curve)
+        rows.append(row)
+
+    sequences = [("language", "chain", ladder_answers("ladder-chain"), 8), ("language", "addition", ladder_answers("ladder"), 4)]
+    for data in vision.KEPT["omniglot"]:
+        sequences.append(("vision", data.split(",")[0], vision.stored("omniglot", data), vision.LENGTH))
+    for direction, source, table, longest in sequences:
+        size = table["params"].astype(float)
+        p = metrics.token_accuracy(first_tokens(table, longest)).groupby(size).mean()
+        for length in range(2, longest + 1):
+            measured = metrics.exact_match(first_tokens(table, length)).groupby(size).mean()
+            add(direction, source, f"all of {length}", length, measured, theory.accuracy(p, length))
+    p = _all_of(1).mean(axis=1)
+    for k in (2, 5, 10, 20, 50):
+        add("vision", "digits", f"all of {k}", k, _all_of(k).mean(axis=1), theory.accuracy(p, k))
+    table = vision.stored("autoencoder")
+    width = table["width"].astype(float)
+    log_error = np.log(table["squared_error"].astype(float))
+    mean = log_error.groupby(width).mean()
+    spread = np.sort(log_error - width.map(mean))
+    for c in (2, 4, 8, 16, 32):
+        measured = metrics.reconstruction_within(table, c).groupby(width).mean()
+        expected = pd.Series(np.searchsorted(spread, np.log(c) - mean) / len(spread), mean.index)
+        add("vision", "autoencoder", f"error below {c}", 1 / c, measured, expected)
+    return pd.DataFrame(rows)
+
+
+def one_rule_in_both_directions(tolerance: float) -> Finding:
+    """Of curves whose metric is p^L: how far place and width are from the metric applied to the soft curve."""
+    curves = both_directions().query("source != 'autoencoder'")
+    place, width = (np.exp(np.log(curves[f"{c}_expected"] / curves[c]).abs()) for c in ("place", "width"))
+    off = np.maximum(place, width)
+    share = {side: (off[curves["direction"] == side] < tolerance).mean() for side in ("language", "vision")}
+    found = f"within a factor of {tolerance:g}: " + ", ".join(f"{v:.0%} of curves in {k}" for k, v in share.items())
+    least = min(share.values())
+    return Finding("holds" if least == 1 else "holds in part" if least > 0.5 else "fails", found)
+
+
 # the id of a claim is the name of the function that decides it
 DECIDE = {
     function.__name__.replace("_", "-"): function
@@ -825,5 +1015,15 @@ DECIDE = {
         scale_explains_mmlu,
         brier_shows_knowledge,
         sigmoid_forecasts_best,
+        squared_error_smooth,
+        reconstruction_jumps,
+        the_threshold_chooses_the_size,
+        image_accuracy_smooth,
+        subset_accuracy_is_a_power,
+        longer_sequences_sharpen,
+        digit_accuracy_smooth,
+        all_of_five_jumps,
+        more_digits_come_later,
+        one_rule_in_both_directions,
     )
 }

@@ -57,6 +57,7 @@ TIGHTER = {
     "harsher-appears-later": 1,
     "resolution-sharpens": 1,
     "zeros-flatten-law": 1,
+    "more-digits-come-later": 1e9,
 }
 LOOSER = {
     "ability-survives-the-layout": 0.0,

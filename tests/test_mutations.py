@@ -1,4 +1,4 @@
-"""Sixteen faults, planted one at a time in a copy of the library: the unit tests catch each of them."""
+"""Faults, planted one at a time in a copy of the library: the unit tests catch each of them."""
 
 import os
 import shutil
@@ -36,6 +36,8 @@ FAULTS = {
     "sign in a rule": ("tasks", "chain_digits", "(u * x + v) % 10", "(u * x - v) % 10"),
     "a look at the target": ("lm", "generate", "device=device) < kept[:, None]", "device=device) <= kept[:, None]"),
     "better for worse": ("swap", "range or rise or places", "(table[column] - worst)", "(best - table[column])"),
+    "the label read off": ("vision", "read_without", "body[:, ::2]", "body[:, 1::2]"),
+    "the seed forgotten": ("vision", "same_seed", "torch.manual_seed(seed)", "torch.manual_seed(0)"),
     "one item too few": ("stats", "items_needed", "int(n[fails[-1]]) + 1", "int(n[fails[-1]])"),
 }
 
