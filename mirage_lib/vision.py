@@ -122,7 +122,7 @@ def omniglot(data: images.ImageSet, width: int, seed: int = 0, steps: int = 600)
     with torch.no_grad():
         logits = [read_sequences(network, test[part.flatten()], answers[part]) for part in chosen.split(200)]
     hit = torch.cat(logits).argmax(-1) == answers[chosen]
-    return _measured("omniglot", data, width, seed, network, hit=hit.cpu().tolist())
+    return _measured("omniglot", data, width, seed, network, hit=hit.cpu().tolist(), length=LENGTH)
 
 
 def lenet(data: images.ImageSet, width: int, seed: int = 0, steps: int = 500) -> Trained:
