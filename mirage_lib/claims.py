@@ -902,31 +902,33 @@ def more_digits_come_later(tolerance: float) -> Finding:
 def both_directions() -> pd.DataFrame:
     """Every harsh curve of this book's own models, beside what the soft curve and the metric say of it.
 
-    A row a curve: `direction` ("language" or "vision"), `source`, `metric`, `harshness` (L, K or 1/c), `decades` of
-    size, the measured `place` and `width` of the rise (`swap.rise`) and those of the metric applied to the soft curve,
+    A row a curve: `direction` ("language" or "vision"), `source`, `metric`, `harshness` (L, K or 1/c), the
+    measured `place` and `width` of the rise (`swap.rise`) and those of the metric applied to the soft curve,
     `place_expected` and `width_expected`. Curves are means over seeds; a width is in decades of parameters, or of
     hidden units for autoencoders.
 
-    p^L is applied to the accuracy of one token or image. For autoencoders, the share within c is read off one
+    p^L is applied to the accuracy of one token or image, mean over the L. For autoencoders, the share within c is read off one
     distribution of log errors, that of all networks pooled, moved to the mean log error of each.
     """
     rows = []
 
     def add(direction, source, metric, harshness, measured, expected):
-        ends = {"decades": np.log10(measured.index[-1] / measured.index[0]), "range": np.ptp(measured)}
-        row = {"direction": direction, "source": source, "metric": metric, "harshness": harshness} | ends
+        row = {"direction": direction, "source": source, "metric": metric, "harshness": harshness}
         for suffix, curve in (("", measured), ("_expected", expected)):
-            row[f"place{suffix}"], row[f"width{suffix}"] = swap.rise(curve.index.astype(float), curve)
+            row[f"place{suffix}"], row[f"width{suffix}"] = swap.rise(measured.index, curve)
         rows.append(row)
 
-    sequences = [("language", "chain", ladder_answers("ladder-chain"), 8), ("language", "addition", ladder_answers("ladder"), 4)]
+    sequences = [
+        ("language", "chain", ladder_answers("ladder-chain"), 8),
+        ("language", "addition", ladder_answers("ladder"), 4),
+    ]
     for data in vision.KEPT["omniglot"]:
         sequences.append(("vision", data.split(",")[0], vision.stored("omniglot", data), vision.LENGTH))
     for direction, source, table, longest in sequences:
         size = table["params"].astype(float)
-        p = metrics.token_accuracy(first_tokens(table, longest)).groupby(size).mean()
         for length in range(2, longest + 1):
-            measured = metrics.exact_match(first_tokens(table, length)).groupby(size).mean()
+            part = first_tokens(table, length)
+            p, measured = (m(part).groupby(size).mean() for m in (metrics.token_accuracy, metrics.exact_match))
             add(direction, source, f"all of {length}", length, measured, theory.accuracy(p, length))
     p = _all_of(1).mean(axis=1)
     for k in (2, 5, 10, 20, 50):
@@ -938,7 +940,7 @@ def both_directions() -> pd.DataFrame:
     spread = np.sort(log_error - width.map(mean))
     for c in (2, 4, 8, 16, 32):
         measured = metrics.reconstruction_within(table, c).groupby(width).mean()
-        expected = pd.Series(np.searchsorted(spread, np.log(c) - mean) / len(spread), mean.index)
+        expected = np.searchsorted(spread, np.log(c) - mean) / len(spread)
         add("vision", "autoencoder", f"error below {c}", 1 / c, measured, expected)
     return pd.DataFrame(rows)
 

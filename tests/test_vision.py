@@ -98,8 +98,14 @@ def test_an_image_is_read_without_its_label_and_what_follows():
                 assert not torch.allclose(after[:, place + 1], before[:, place + 1])
 
 
+@pytest.fixture
+def nothing_fetched(monkeypatch):
+    monkeypatch.setenv("MIRAGE_OFFLINE", "1")
+    monkeypatch.delenv("MIRAGE_DATA", raising=False)
+
+
 @pytest.mark.parametrize(("family", "data"), [(family, name) for family in vision.KEPT for name in vision.KEPT[family]])
-def test_what_is_kept_says_where_it_comes_from(family, data):
+def test_what_is_kept_says_where_it_comes_from(nothing_fetched, family, data):
     table = vision.stored(family, data)
     about = table.attrs["about"]
     assert set(about) == {"data", "date", "minutes", "versions", "code", "machine"}
@@ -109,12 +115,6 @@ def test_what_is_kept_says_where_it_comes_from(family, data):
     validate(table, *table.columns)
     if data == vision.KEPT[family][0]:
         assert about["data"]["sha256"] == vision.DATA[family]().about["sha256"]
-
-
-@pytest.fixture
-def nothing_fetched(monkeypatch):
-    monkeypatch.setenv("MIRAGE_OFFLINE", "1")
-    monkeypatch.delenv("MIRAGE_DATA", raising=False)
 
 
 @pytest.mark.parametrize(("family", "width", "seed"), [("autoencoder", 1, 3), ("omniglot", 2, 1), ("lenet", 1, 4)])
