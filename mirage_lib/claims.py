@@ -907,8 +907,8 @@ def both_directions() -> pd.DataFrame:
     `place_expected` and `width_expected`. Curves are means over seeds; a width is in decades of parameters, or of
     hidden units for autoencoders.
 
-    p^L is applied to the accuracy of one token or image, mean over the L. For autoencoders, the share within c is read off one
-    distribution of log errors, that of all networks pooled, moved to the mean log error of each.
+    p^L is applied to the accuracy of one token or image, mean over the L. For autoencoders, the share within c is read
+    off one distribution of log errors, that of all networks pooled, moved to the mean log error of each.
     """
     rows = []
 
