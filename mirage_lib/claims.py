@@ -868,11 +868,11 @@ def longer_sequences_sharpen(tolerance: float) -> Finding:
 
 
 def digit_accuracy_smooth(tolerance: float) -> Finding:
-    """Steepest step between neighbouring widths of the accuracy on digits, as a share of the range from 0 to 1."""
-    accuracy = vision.seed_scores(vision.stored("lenet"), metrics.exact_match)
-    steps = accuracy.diff().abs().max()
-    found = f"from {accuracy.iloc[0].min():.2f} to {accuracy.to_numpy().max():.2f}; no step above {steps.max():.3f}"
-    return _seeds(int((steps < tolerance).sum()), found)
+    """Steepest step between neighbouring widths of the log of the error on digits, as a share of its range."""
+    error = np.log(1 - vision.seed_scores(vision.stored("lenet"), metrics.exact_match))
+    steps = [_steepest(error[seed]) for seed in error]
+    found = f"of the fall of the log error the steepest step makes {min(steps):.0%} to {max(steps):.0%}"
+    return _seeds(sum(step < tolerance for step in steps), found)
 
 
 def _all_of(k: int) -> pd.DataFrame:
@@ -897,6 +897,22 @@ def more_digits_come_later(tolerance: float) -> Finding:
     later = [swap.rise(fifty.index, fifty[s])[0] / swap.rise(one.index, one[s])[0] for s in one]
     found = f"half of the way is gone at {min(later):.1f} to {max(later):.1f} times the parameters"
     return _seeds(sum(ratio > tolerance for ratio in later), found)
+
+
+def harder_raises_the_emergence_score(tolerance: float) -> Finding:
+    """The paper's emergence score of fifty-of-fifty over that of the accuracy itself."""
+    one, fifty = ({seed: stats.emergence_score(curves[seed]) for seed in curves} for curves in map(_all_of, (1, 50)))
+    ratios = [fifty[seed] / one[seed] for seed in one]
+    found = f"fifty of fifty scores {min(ratios):.2f} to {max(ratios):.2f} times what one digit does"
+    return _seeds(sum(ratio > 2 - min(tolerance, 2) for ratio in ratios), found)
+
+
+def image_accuracy_is_exp_ce(tolerance: float) -> Finding:
+    """Largest gap between the accuracy of a LeNet and exp(-CE), CE its mean cross-entropy on the right label."""
+    table = vision.stored("lenet")
+    accuracy, loss = (vision.seed_scores(table, m) for m in (metrics.exact_match, metrics.cross_entropy))
+    gap = (accuracy - theory.token_probability(loss)).abs().max()
+    return _seeds(int((gap < tolerance).sum()), f"the largest gap is {gap.min():.2f} to {gap.max():.2f}")
 
 
 def both_directions() -> pd.DataFrame:
@@ -1026,6 +1042,8 @@ DECIDE = {
         digit_accuracy_smooth,
         all_of_five_jumps,
         more_digits_come_later,
+        harder_raises_the_emergence_score,
+        image_accuracy_is_exp_ce,
         one_rule_in_both_directions,
     )
 }
