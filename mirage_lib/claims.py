@@ -816,6 +816,13 @@ def reconstruction_jumps(tolerance: float) -> Finding:
     return Finding("holds" if share > tolerance else "holds in part" if sharp else "fails", found)
 
 
+def jumps_are_sharp_and_tall(tolerance: float) -> Finding:
+    """Height of the tallest rise that is sharp, over all thresholds c; curves are means over seeds."""
+    curves = [scores.mean(axis=1) for scores in _reconstructed().values()]
+    sharp, tall = (max(np.ptp(curve) for curve in curves if keep(curve)) for keep in (_sharp, lambda curve: True))
+    return _holds(sharp > tolerance, f"the tallest sharp rise is of {sharp:.2f}, the tallest of all of {tall:.2f}")
+
+
 def the_threshold_chooses_the_size(tolerance: float) -> Finding:
     """Gaps between neighbouring widths at which a threshold can be set that half of the images pass just there."""
     table = vision.stored("autoencoder")
@@ -865,6 +872,19 @@ def longer_sequences_sharpen(tolerance: float) -> Finding:
     worst = np.max(ratios, axis=0)
     found = f"five images take {np.min(ratios):.2f} to {np.max(ratios):.2f} times the decades that one takes"
     return _seeds(int((worst < tolerance).sum()), found)
+
+
+def few_sizes_look_emergent(tolerance: float) -> Finding:
+    """Emergence score of widths 2, 3, 4 and 24, five images right and one, over that of a straight line, 3."""
+    scores = []
+    for data in vision.KEPT["omniglot"]:
+        table = vision.stored("omniglot", data)
+        for length in (1, vision.LENGTH):
+            curves = vision.seed_scores(first_tokens(table, length), metrics.exact_match).loc[[2, 3, 4, 24]]
+            scores.append([stats.emergence_score(curves[seed]) / (len(curves) - 1) for seed in curves])
+    one, five = np.max(scores[::2], axis=0), np.min(scores[1::2], axis=0)
+    found = f"five images score {five.min():.1f} times a straight line or more, one image {one.max():.1f} times at most"
+    return _seeds(int(((five > tolerance) & (one < tolerance)).sum()), found)
 
 
 def digit_accuracy_smooth(tolerance: float) -> Finding:
@@ -1035,10 +1055,12 @@ DECIDE = {
         sigmoid_forecasts_best,
         squared_error_smooth,
         reconstruction_jumps,
+        jumps_are_sharp_and_tall,
         the_threshold_chooses_the_size,
         image_accuracy_smooth,
         subset_accuracy_is_a_power,
         longer_sequences_sharpen,
+        few_sizes_look_emergent,
         digit_accuracy_smooth,
         all_of_five_jumps,
         more_digits_come_later,

@@ -289,7 +289,8 @@ def photographs() -> ImageSet:
         name, note = "patches of seven photographs", str(error)
         source = "PyPI packages scikit-learn (china, flower) and scikit-image (astronaut, chelsea, coffee, rocket, "
         source += "motorcycle_left)"
-        licence = "china, flower: CC BY 2.0; astronaut, rocket: public domain; chelsea, coffee: CC0; "
+        licence = "china (by danielbuechele), flower (by vultilion): CC BY 2.0; "
+        licence += "astronaut, rocket: public domain; chelsea, coffee: CC0; "
         licence += "motorcycle_left: Middlebury 2014 stereo benchmark, none stated"
         halves = [_photograph(_packaged(package, path)) for package, path in _PHOTOGRAPHS]
         left = [image[:, : image.shape[1] * 4 // 5] for image in halves]

@@ -66,6 +66,7 @@ LOOSER = {
     "mean-log-accuracy": float("inf"),
     "rouge-cliff": 0.0,
     "brier-shows-knowledge": -1,
+    "jumps-are-sharp-and-tall": 0.0,
 }
 
 
