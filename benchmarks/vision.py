@@ -2,7 +2,7 @@
 
 The batch is `torch.func.vmap` over the weights of the five; the loop is what `mirage_lib.vision` does. One thread, the
 same first weights and images on both sides, in turn, and the fastest of three counts. Both must end with the same
-weights.
+weights, but for a twentieth of the way that they went.
 """
 
 import copy
@@ -74,17 +74,18 @@ def compare(family: str, width: int, repeats: int = 3) -> dict:
             start = time.perf_counter()
             trained[way] = way(nets, inputs, targets, loss)
             times.append(time.perf_counter() - start)
-    for pair in zip(*trained.values(), strict=True):
-        for a, b in zip(*(net.parameters() for net in pair), strict=True):
-            # Adam divides by the size of a gradient: where it is all but zero its last digits decide
-            assert (a - b).abs().mean() < 1e-4
+    weights = nn.utils.parameters_to_vector
+    for start, *ends in zip(networks(family, width), *trained.values(), strict=True):
+        first, one, other = (weights(net.parameters()) for net in (start, *ends))
+        # Adam divides by the size of a gradient: where it is all but zero its last digits decide
+        assert (one - other).abs().mean() < 0.05 * (one - first).abs().mean()
     loop, batch = (min(times) / STEPS / SEEDS * 1000 for times in seconds.values())
     return {
         "network": family,
         "width": width,
         "loop (ms a step)": loop,
         "batch (ms a step)": batch,
-        "gain": loop / batch,
+        "times faster": loop / batch,
     }
 
 
