@@ -209,15 +209,15 @@ def train_vision(
     seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = "0,1,2,3,4",
     processes: Annotated[int, typer.Option(help="Networks trained at once, one thread each.")] = 2,
 ):
-    """Train a family of image networks, and keep what they answer: figures 7, 8 and 10 of the paper.
+    """Train a family of image networks, and keep its answers.
 
-    The five seeds take from five minutes (autoencoder) to a quarter of an hour (omniglot) on two cores. Real data are
+    These are the networks of figures 7, 8 and 10 of the paper. The five seeds take from five minutes (autoencoder) to a quarter of an hour (omniglot) on two cores. Real data are
     fetched where they can be, or taken from the folder that MIRAGE_DATA names; else others stand in, and the file says
     which.
 
     \b
     Example:
-      MIRAGE_DATA=my-downloads mirage vision --experiment omniglot --out results
+      mirage vision --experiment omniglot --out results
     """
     if experiment not in vision.FAMILIES:
         raise ValueError(f"there is no experiment {experiment!r}: choose of {', '.join(vision.FAMILIES)}")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mirage_lib import cli, families, ladder, lm, metrics, stats, sweep, tasks
 from mirage_lib.items import items_table, read, write
 
-COMMANDS = ["measure", "sweep", "metrics", "ladder train"]
+COMMANDS = ["measure", "sweep", "metrics", "vision", "ladder train"]
 
 
 def mirage(*words):
