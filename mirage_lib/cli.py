@@ -211,9 +211,9 @@ def train_vision(
 ):
     """Train a family of image networks, and keep its answers.
 
-    These are the networks of figures 7, 8 and 10 of the paper. The five seeds take from five minutes (autoencoder) to a quarter of an hour (omniglot) on two cores. Real data are
-    fetched where they can be, or taken from the folder that MIRAGE_DATA names; else others stand in, and the file says
-    which.
+    These are the networks of figures 7, 8 and 10 of the paper. The five seeds take three to ten minutes on two cores.
+    Real data are fetched where they can be, or taken from the folder that MIRAGE_DATA names; else others stand in, and
+    the file says which.
 
     \b
     Example:

@@ -10,7 +10,7 @@ import typer
 from sample_book import ROOT
 from typer.testing import CliRunner
 
-from mirage_lib import cli, families, ladder, lm, metrics, stats, sweep, tasks
+from mirage_lib import cli, families, ladder, lm, metrics, stats, sweep, tasks, vision
 from mirage_lib.items import items_table, read, write
 
 COMMANDS = ["measure", "sweep", "metrics", "vision", "ladder train"]
@@ -61,6 +61,7 @@ def test_the_example_of_the_help_is_a_command_that_works(command, monkeypatch, t
     monkeypatch.setattr(lm, "measure", lambda *args, **rest: answers)
     monkeypatch.setattr(sweep, "run", lambda *args, **rest: None)
     monkeypatch.setattr(ladder, "train_all", lambda *args, **rest: None)
+    monkeypatch.setattr(vision, "measure", lambda *args, **rest: None)
     monkeypatch.setattr(families, "LADDER", tmp_path)
     (tmp_path / "arithmetic-3k-seed0").mkdir()
     record = {"tokens": 10, "steps": 2, "params": 3000, "seed": 0}
