@@ -92,8 +92,10 @@ def measure(
             f"above 0 and a batch_size of at least 1; these are {max_tokens}, {samples}, {temperature}, {batch_size}"
         )
     needed = max(len(row.prompt) for row in rows) + max_tokens
-    limit = getattr(model.network.config, "max_position_embeddings", None)
-    if limit and needed > limit:
+    # masked tokens take places in a sliding window: past it, answers that go on would see too little
+    limits = [getattr(model.network.config, name, None) for name in ("max_position_embeddings", "sliding_window")]
+    limit = min((each for each in limits if each), default=needed)
+    if needed > limit:
         raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
     uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
     # ids from here on only pad the embedding
