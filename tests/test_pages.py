@@ -40,6 +40,12 @@ FAULTS = {
     "pale box": ("", "<p class='cell_output'><b class='text_html' style='background: #ddd'>A</b></p>", "in a pale box"),
     "picture without words": ("", "<img src='_static/dot.svg'>", "axe image-alt"),
     "pale words": ("", "<p style='color: #ccc; background: #fff'>Hardly to be read</p>", "axe color-contrast"),
+    "pale code": (
+        "<style>.n { color: #333 } .k { color: #ccc }</style>",
+        "<div class='highlight' style='background: #fff'><pre><span class='n'>a</span> <span class='k'>if</span> "
+        "<span class='n'>b</span> <span class='k'>if</span></pre></div>",
+        "axe color-contrast",
+    ),
     "slider without name": ("", "<input type='range'>", "axe label"),
     "pale words in the dark": (
         "<style>[data-theme=dark] p { color: #333; background: #111 }</style>",
