@@ -182,6 +182,7 @@ def test_glue_of_reads_what_a_notebook_keeps():
 # ---- the book's own notebooks
 
 
+@pytest.mark.timeout(450)  # the long ones
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_notebook_runs_alone_and_matches_its_chapter(chapter, tmp_path):
     """The notebook runs from another folder, as on Colab, and the numbers in its text are those that it computes."""
