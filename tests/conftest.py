@@ -1,7 +1,11 @@
 """Settings for all tests."""
 
+import ctypes
+import gc
 import os
 import socket
+import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import settings
@@ -25,3 +29,15 @@ def no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def given_back():
+    """What the tests of a file took is given back at its end, processes that wait and memory: machines may be small."""
+    yield
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if loky and loky._executor:
+        loky._executor.shutdown()
+    gc.collect()
+    with suppress(AttributeError, OSError):  # where the C library is not GNU's
+        ctypes.CDLL(None).malloc_trim(0)
