@@ -55,9 +55,10 @@ def run_tests(folder, modules: set[str], tests: set[str]) -> subprocess.Complete
     """Run unit tests, named by a word, against the library in a folder, up to the first that fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "PYTEST"))}
     environment |= {"PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment["CI"] = "true"  # pytest then writes longer reports: they must come to an end too
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", " or ".join(tests)]
     command += [f"tests/test_{module}.py" for module in modules]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
 
 
 def test_library_without_faults_passes(copy):
