@@ -735,13 +735,16 @@ def brier_removes_jumps(tolerance: float) -> Finding:
 
 
 def scale_explains_mmlu(tolerance: float) -> Finding:
-    """Rise of MMLU's grade for ten times the compute, within families against over all of them."""
+    """Rise of MMLU's grade for ten times the compute, over models and within families: far ones, others."""
     mmlu = swap.tidy(_open_models().query("benchmark == 'mmlu'"), [_GRADE], "flops")
-    slope = swap.slopes(mmlu).iloc[0]
-    return _holds(
-        slope["within"] > (1 - tolerance) * slope["pooled"],
-        f"{slope['pooled']:.3f} over all models, {slope['within']:.3f} within families "
-        f"({slope['within_low']:.3f} to {slope['within_high']:.3f})",
+    far = mmlu.groupby("family")["x"].transform("max") > 1e23
+    slopes = [swap.slopes(part).iloc[0] for part in (mmlu[far], mmlu[~far])]
+    agree = sum(slope["within"] > (1 - tolerance) * slope["pooled"] for slope in slopes)
+    return Finding(
+        ("fails", "holds in part", "holds")[agree],
+        "families beyond 1e23 FLOPs and others: over all {:.3f} and {:.3f}, within {:.3f} and {:.3f}".format(
+            *(slope[name] for name in ("pooled", "within") for slope in slopes)
+        ),
     )
 
 
@@ -812,7 +815,7 @@ def reconstruction_jumps(tolerance: float) -> Finding:
     sharp = [c for c, scores in _reconstructed().items() if _each_seed(scores, _sharp) == len(scores.columns)]
     share = len(sharp) / len(_reconstructed())
     found = f"sharp at every seed for {len(sharp)} of {len(_reconstructed())} thresholds from 1 to 100"
-    found += f", those from {min(sharp):.3g} to {max(sharp):.3g}" if sharp else ""
+    found += ": " + ", ".join(f"{c:.3g}" for c in sharp) if sharp else ""
     return Finding("holds" if share > tolerance else "holds in part" if sharp else "fails", found)
 
 

@@ -185,7 +185,7 @@ def train_ladder(
 ):
     """Train the models of the ladder that are not there yet.
 
-    All of them take a few hours on two cores. Stop it at any time, and give the same command again to go on.
+    All of them take about an hour on two cores. Stop it at any time, and give the same command again to go on.
 
     \b
     Example:

@@ -109,25 +109,35 @@ def load(model: str, revision: str = "main", dtype: str = "float32", device_map:
     device_map : "auto" spreads a model over several devices (needs the package accelerate); otherwise it goes to the
         GPU if there is one.
 
-    Raises ModelError when the files are not there and cannot be fetched.
+    Raises ModelError when the files are not there and cannot be fetched, or hold no whole language model, and
+    ValueError for another dtype.
     """
+    if dtype not in ("float32", "bfloat16", "float16"):
+        raise ValueError(f"dtype is float32, bfloat16 or float16, not {dtype!r}")
     _quiet()
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     place, family, tokens, options = _find(model, revision)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=options.get("revision"), trust_remote_code=False)
-        network = AutoModelForCausalLM.from_pretrained(
+        network, info = AutoModelForCausalLM.from_pretrained(
             place,
             dtype=getattr(torch, dtype),
             device_map=device_map,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(_missing(model, revision, error)) from error
+    if info["missing_keys"]:
+        raise ModelError(
+            f"the weights of {model!r} are of no whole language model: {', '.join(sorted(info['missing_keys'])[:3])} "
+            "would be random"
+        )
     if device_map is None and torch.cuda.is_available():
         network.to("cuda")
     network.eval()
@@ -155,17 +165,21 @@ def non_embedding(network) -> int:
 
 def _find(model: str, revision: str) -> tuple[str, str, float, dict]:
     """Where a model is: place, family, tokens seen in training, and options for from_pretrained."""
-    if (LADDER / model / "training.json").exists():
-        record = json.loads((LADDER / model / "training.json").read_text())
-        step = record["steps"] if revision == "main" else int(revision.removeprefix("step"))
-        family = "ladder-chain" if record["family"] == "chain" else "ladder"
-        options = {} if revision == "main" else {"subfolder": revision}
-        return str(LADDER / model), family, record["tokens"] // record["steps"] * step, options
     if model == "smollm2":
-        return str(smollm2_folder()), "smollm2", float("nan"), {}
-    if Path(model).is_dir():
-        return model, model, float("nan"), {}
+        folder = smollm2_folder()
+    else:
+        folder = next((path for path in (LADDER / model, Path(model)) if path.is_dir()), None)
     step = revision.removeprefix("step")
+    if folder:
+        kept = sorted((path.name for path in folder.glob("step*")), key=lambda name: (len(name), name))
+        if revision not in ("main", *kept):
+            raise ModelError(f"cannot load {model!r} at revision {revision!r}: it has {', '.join(['main', *kept])}")
+        family, tokens = model, float("nan")
+        if (folder / "training.json").exists():  # of the ladder, here or trained elsewhere
+            record = json.loads((folder / "training.json").read_text())
+            family = "ladder-chain" if record["family"] == "chain" else "ladder"
+            tokens = record["tokens"] // record["steps"] * (record["steps"] if revision == "main" else int(step))
+        return str(folder), family, tokens, {} if revision == "main" else {"subfolder": revision}
     pythia = "/pythia-" in model
     tokens = int(step) * published.STEP_TOKENS if pythia and step.isdigit() else float("nan")
     family = ("pythia-deduped" if model.endswith("-deduped") else "pythia") if pythia else model

@@ -21,7 +21,7 @@ VOCABULARY = [END, "\n", *"0123456789+*="]
 LENGTH = 68  # tokens of a training sequence: four lines of a chain
 BATCH = 16  # sequences of a step
 CHUNK = 250  # steps between two savings
-CHECKPOINTS = (250, 500, 1000, 2000)  # kept for seed 0 of the rungs up to 200,000 parameters
+CHECKPOINTS = (250, 500, 1000, 2000, 4000)  # kept before the last step, for seed 0 of rungs up to 200,000 parameters
 # name: width and layers. A head has 16 dimensions on every rung: a change of it would be a step in ability.
 RUNGS = {
     "3k": (16, 1),
@@ -44,7 +44,7 @@ MIXTURE = {
     ("multiplication", 1): 0.05,
     ("multiplication", 2): 0.35,
 }
-STEPS = {"arithmetic": 4000, "chain": 4000}
+STEPS = {"arithmetic": 4000, "chain": 6000}
 
 
 class Cell(NamedTuple):
@@ -175,9 +175,10 @@ def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
     start, losses = 0, []
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        start, losses = state["step"], state["losses"]
+        if state["steps"] == steps:  # of another length it had other learning rates
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            start, losses = state["step"], state["losses"]
     keep = cell.seed == 0 and model.num_parameters() < 200_000
     for step in range(start, steps):
         if step % CHUNK == 0:
@@ -193,10 +194,10 @@ def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
-        if keep and step + 1 in CHECKPOINTS:
+        if keep and step + 1 in CHECKPOINTS and step + 1 < steps:
             save(model, done / f"step{step + 1}")
         if (step + 1) % CHUNK == 0 and step + 1 < steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "steps": steps}
             replace(state_file, lambda file, state=state: torch.save(state | {"losses": losses}, file))
     save(model, done)
     tokenizer().save_pretrained(done)

@@ -25,6 +25,7 @@ from mirage_lib.items import Ragged, items_table
 
 TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
 LOGITS_AT_ONCE = 1 << 25  # numbers
+KEPT_AT_ONCE = 1 << 29  # numbers of keys and values
 ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
 
 
@@ -70,9 +71,9 @@ def measure(
     are left out. The stop, a newline at the end of a target, is part of it. On a CPU the same call gives the same
     table, and another batch size changes log-probabilities by less than 1e-5.
 
-    Raises ValueError for a task without questions or columns it needs, a prompt that is empty or ends with a space, a
+    Raises ValueError for a task without questions or what it needs, a prompt that is empty or ends with a space, a
     target with a stop before its end or with characters that the tokenizer does not know, a question too long for the
-    model, and arguments out of range.
+    model, a model that does not keep keys and values of every token, and arguments out of range.
 
     >>> from mirage_lib import families, metrics, tasks
     >>> task = tasks.arithmetic("addition", 2, n=50, layout="compact")
@@ -80,20 +81,26 @@ def measure(
     >>> bool(metrics.exact_match(items).mean() > 0.8)
     True
     """
-    missing = {"task", "item", "shot_set", "prompt", "target", "digits"} - set(task)
+    needs = {"task", "item", "shot_set", "prompt", "target", "digits"} | ({"answer"} if "choices" in task else set())
+    missing = needs - set(task)
     if missing or task.empty:
         raise ValueError(f"no task: {len(task)} questions, without the columns {sorted(missing)}; see mirage_lib.tasks")
+    holes = [name for name in sorted(needs | {"choices"} & set(task)) if task[name].isna().any()]
+    if holes:
+        raise ValueError(f"no task: values are missing in {', '.join(holes)}; tasks with and without choices go apart")
+    kept = kept_per_token(model)
     rows = encode(model.tokenizer, task)
-    longest = max(len(row.target) for row in rows)
+    longest = max(len(row.target) for row in rows if row.generate)
     max_tokens = longest if max_tokens is None else max_tokens
     if max_tokens < longest or samples < 0 or temperature <= 0 or (batch_size is not None and batch_size < 1):
         raise ValueError(
             f"measure needs max_tokens of at least {longest}, the longest target, samples of at least 0, a temperature "
             f"above 0 and a batch_size of at least 1; these are {max_tokens}, {samples}, {temperature}, {batch_size}"
         )
-    needed = max(len(row.prompt) for row in rows) + max_tokens
+    needed = max(len(row.prompt) + max(len(row.target), max_tokens) for row in rows)
     # masked tokens take places in a sliding window: past it, answers that go on would see too little
-    limits = [getattr(model.network.config, name, None) for name in ("max_position_embeddings", "sliding_window")]
+    names = ("max_position_embeddings", "sliding_window", "window_size")
+    limits = [getattr(model.network.config, name, None) for name in names]
     limit = min((each for each in limits if each), default=needed)
     if needed > limit:
         raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
@@ -115,17 +122,39 @@ def measure(
     if model.params < ONE_THREAD:
         torch.set_num_threads(1)
     try:
-        scored = _in_batches(run, rows, model, batch_size, progress)
+        scored = _in_batches(run, rows, model, batch_size, kept * max(1, samples), progress)
     finally:
         torch.set_num_threads(threads)
     return _table(model, task, rows, scored)
 
 
+def kept_per_token(model: Model) -> int:
+    """How many numbers, keys and values, a model keeps for each token it has read.
+
+    Raises ValueError for a model whose cache cannot be shared by questions: with states in the place of keys and
+    values, as state-space models have, or with places counted by the cache itself (MPT).
+    """
+    import torch
+
+    with torch.inference_mode():
+        out = model.network(
+            input_ids=torch.zeros((1, 1), dtype=torch.long, device=model.network.device), use_cache=True
+        )
+    layers = getattr(getattr(out, "past_key_values", None), "layers", [])
+    known = {type(layer).__name__ for layer in layers} <= {"DynamicLayer", "DynamicSlidingWindowLayer"}
+    if not layers or not known or model.network.config.model_type == "mpt":
+        raise ValueError(
+            f"{model.name} ({model.network.config.model_type}) does not keep keys and values that questions can share; "
+            "models with attention in every layer do, as GPT-NeoX, Llama, OPT and BLOOM"
+        )
+    return sum(layer.keys.numel() + layer.values.numel() for layer in layers)
+
+
 def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
     """Token ids of every target of a task, and of every other option where there are choices.
 
-    Prompt and continuation are encoded together, and cut where the prompt alone ends: a tokenizer may join characters
-    across the seam otherwise.
+    Prompt and continuation are encoded together, and cut where the prompt alone ends. A tokenizer that joins characters
+    across the seam is refused: part of the answer would count as prompt.
     """
     rows = []
     prompts = task["prompt"].tolist()
@@ -142,12 +171,15 @@ def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
     ]
     whole = [prompt + text for prompt, texts in zip(prompts, continuations, strict=True) for text in texts]
     heads, ids = tokenizer(prompts)["input_ids"], iter(tokenizer(whole)["input_ids"])
+    # a token that begins every text may be the one for what is unknown
+    unknown = tokenizer.unk_token_id
+    usual = tokenizer("")["input_ids"].count(unknown)
     for item, (head, texts) in enumerate(zip(heads, continuations, strict=True)):
         for number, text in enumerate(texts):
             both = next(ids)
-            if len(both) <= len(head):
+            if both[: len(head)] != head or len(both) == len(head):
                 raise ValueError(f"the tokenizer joins the target {text!r} with its prompt: add a space")
-            if tokenizer.unk_token_id in both and tokenizer.unk_token not in prompts[item] + text:
+            if both.count(unknown) > usual and tokenizer.unk_token not in prompts[item] + text:
                 raise ValueError(
                     f"the tokenizer does not know all characters of {prompts[item][-30:] + text!r}; the ladder reads "
                     'digits and "+*=" only, layout="compact"'
@@ -410,8 +442,11 @@ def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
     return torch.cat(drawn).cpu().numpy()
 
 
-def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, progress: bool) -> list[Scored]:
-    """Run groups of rows with a common beginning in batches of similar length; the results in the order of rows."""
+def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, kept: int, progress: bool) -> list[Scored]:
+    """Run groups of rows with a common beginning in batches of similar length; the results in the order of rows.
+
+    kept : numbers that a row keeps for each of its tokens, in all its samples.
+    """
     import torch
     from tqdm.auto import tqdm
 
@@ -423,7 +458,8 @@ def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, prog
             prefix = run_prefix(model.network, rows[group[0]].prompt[:shared])
             longest = max(len(rows[i].target) for i in group)
             width = max(len(rows[i].prompt) for i in group) - shared + longest
-            size = min(TOKENS_AT_ONCE // width, LOGITS_AT_ONCE // (longest * model.network.config.vocab_size))
+            numbers = LOGITS_AT_ONCE // (longest * model.network.config.vocab_size)
+            size = min(TOKENS_AT_ONCE // width, numbers, KEPT_AT_ONCE // (kept * (shared + width + longest)))
             size = batch_size or max(1, size)
             waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
             while waiting:

@@ -53,7 +53,7 @@ def exact_match(items: pd.DataFrame) -> pd.Series:
 def sampled_accuracy(items: pd.DataFrame) -> pd.Series:
     """Share of an item's sampled answers that are exactly the target. Needs `samples` and `target`.
 
-    Its expectation is `expected_accuracy` when the samples were drawn at temperature 1.
+    Its expectation is `expected_accuracy` when samples were drawn at temperature 1 and targets end with their stop.
 
     >>> from mirage_lib.items import items_table
     >>> sampled_accuracy(items_table(samples=[[[4, 2], [4, 1]]], target=[[4, 2]])).tolist()

@@ -67,7 +67,7 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
     What models of one size differ by, for other reasons than their items, is not in it.
 
     Raises ValueError for a missing column, one model only, a model listed twice, a scale that is not above 0 or does
-    not vary, a score that is missing or out of range.
+    not vary, a score that is missing or out of range, an error that is missing or negative.
 
     >>> table = pd.DataFrame({"benchmark": "quiz", "family": "F", "model": ["a", "b"], "n_items": 100,
     ...     "N": [10, 1000], "grade": [0.2, 0.5], "brier": [0.9, 0.4]})
@@ -109,6 +109,12 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
             part["se"] = table[f"{column}_se"] / abs(best - worst)
         else:
             part["se"] = np.sqrt(score * (1 - score) / table["n_items"])
+        wrong = table[~(part["se"] >= 0)]
+        if len(wrong):
+            row = wrong.iloc[0]
+            raise ValueError(
+                f"column {column!r} has no error for {row['model']!r} on {row['benchmark']!r}: see n_items"
+            )
         part["chance"] = (table[f"{column}_chance"] - worst) / (best - worst) if f"{column}_chance" in table else np.nan
         parts.append(part)
     return pd.concat(parts).sort_values([*CURVE, "x"], kind="stable", ignore_index=True)
@@ -199,7 +205,8 @@ def slopes(scores: pd.DataFrame) -> pd.DataFrame:
 def describe(scores: pd.DataFrame) -> pd.DataFrame:
     """Say of each curve with at least five models how it rises: one row for a benchmark, metric and family.
 
-    scores : as `tidy` and `pooled` give them.
+    scores : as `tidy` and `pooled` give them. Models of one size in a family, as of several seeds, count as one: their
+        mean, with the error of a mean.
 
     Returns the number of `models`; the range of scale in `decades`; the scores of the smallest and the largest model,
     `first` and `last`, and of one that knows nothing, `chance`; the score `emergence`, with the `p_value`, how often
@@ -331,9 +338,14 @@ def calls(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
 
 
 def _curves(scores: pd.DataFrame):
-    """Curves that are long enough, smallest model first: ((benchmark, metric, family), rows)."""
-    curves = [(key, rows.sort_values("x", kind="stable")) for key, rows in scores.groupby(CURVE) if len(rows) >= LEAST]
-    curves = [(key, rows) for key, rows in curves if rows["x"].nunique() > 1]
+    """Curves that are long enough, smallest model first: ((benchmark, metric, family), rows); one row a size."""
+    curves = []
+    for key, rows in scores.groupby(CURVE):
+        sizes = rows.groupby("x")
+        one = sizes[["score", "chance"]].mean()
+        one["se"] = sizes["se"].agg(lambda se: np.sqrt((se**2).sum()) / len(se))
+        if len(one) >= LEAST:
+            curves.append((key, one.reset_index()))
     if not curves:
         raise ValueError(f"no family has {LEAST} models of different scale on any benchmark: too few for a curve")
     return curves

@@ -8,6 +8,7 @@ them as `commit`, but a model that was trained again under the same name needs a
 Each seed of the questions is a task of its own: see `seeded`.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,10 +16,12 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -87,7 +90,8 @@ def key(cell: Cell) -> dict:
     """
     questions = _digest(cell.task.to_json(orient="split", index=False).encode())
     task = cell.task["task"].iloc[0]
-    return cell._asdict() | {"task": task, "questions": questions, "code": CODE}
+    settings = {name: value.item() if isinstance(value, np.generic) else value for name, value in cell.settings.items()}
+    return cell._asdict() | {"task": task, "settings": settings, "questions": questions, "code": CODE}
 
 
 def file_of(cell: Cell) -> str:
@@ -122,7 +126,8 @@ def run(
         `distributed.Client` or `ray.init` made before. Its workers must see `folder`, under the same path.
     measure : what gives the items table of a cell; by default its model is loaded and asked its questions.
 
-    A cell that fails does not stop the others. Raises SweepError in the end, with the cells that failed and why.
+    A cell that fails does not stop the others. Raises SweepError in the end, with the cells that failed and why; sooner
+    if a process is killed, as for want of memory.
     """
     from joblib import Parallel, delayed, parallel_config
     from tqdm.auto import tqdm
@@ -130,8 +135,9 @@ def run(
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     for part in folder.glob("*.part"):
-        if time.time() - part.stat().st_mtime > DEAD:
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # its writer, another sweep, has just moved it into place
+            if time.time() - part.stat().st_mtime > DEAD:
+                part.unlink()
     wanted = {file_of(cell): cell for cell in cells}
     missing = [(file, cell) for file, cell in wanted.items() if not _whole(folder / file)]
     if backend == "ray":
@@ -145,10 +151,14 @@ def run(
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
         # a cell is long: handed out one by one, none waits behind another; Ray gives results back at the end only
         parallel = Parallel(batch_size=1, return_as="list" if backend == "ray" else "generator_unordered")
-        results = parallel(delayed(_work)(folder / file, cell, measure) for file, cell in missing)
-        for failure in tqdm(results, total=len(missing), unit="cell", disable=None if progress else True):
-            if failure:
-                failed.append(failure)
+        try:
+            results = parallel(delayed(_work)(folder / file, cell, measure) for file, cell in missing)
+            for failure in tqdm(results, total=len(missing), unit="cell", disable=None if progress else True):
+                if failure:
+                    failed.append(failure)
+        except BrokenProcessPool:
+            killed = "not done, because a process was killed; is there memory for fewer processes only?"
+            failed = [f"- {cell.name}: {killed}" for file, cell in missing if not _whole(folder / file)]
     _loaded.clear()
     if failed:
         raise SweepError(

@@ -219,7 +219,8 @@ def multiple_choice(task: pd.DataFrame, options: int = 4, seed: int = 0) -> pd.D
             if new != target[i] and not (new == "0" and i == places[0] and len(places) > 1)
         ]
         if options < 2 or options - 1 > len(wrong):
-            raise TaskError(f"{options} options cannot be made for the answer {target!r}: 2 to {len(wrong) + 1} can")
+            can = f"2 to {len(wrong) + 1} can" if wrong else "options differ in a digit, and it has none to change"
+            raise TaskError(f"{options} options cannot be made for the answer {target!r}: {can}")
         row = [wrong[i] for i in rng.choice(len(wrong), options - 1, replace=False)]
         answers.append(int(rng.integers(options)))
         row.insert(answers[-1], target)

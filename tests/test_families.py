@@ -153,6 +153,36 @@ def test_a_folder_is_a_model_and_its_weights_are_its_commit(folder):
     assert families.load(str(folder)).commit != model.commit
 
 
+def test_a_folder_has_the_revisions_that_lie_in_it(folder):
+    tiny_models.llama(seed=1).network.save_pretrained(folder / "step10")
+    early, late = families.load(str(folder), "step10"), families.load(str(folder))
+    assert early.name == f"{folder}@step10" and early.commit != late.commit
+    with pytest.raises(ModelError, match=r"at revision 'step11': it has main, step10"):
+        families.load(str(folder), "step11")
+
+
+def test_weights_that_lack_a_part_are_refused(folder):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    del weights["lm_head.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"no whole language model: lm_head\.weight would be random"):
+        families.load(str(folder))
+
+
+def test_half_a_file_of_weights_is_refused(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ModelError, match="cannot load"):
+        families.load(str(folder))
+
+
+def test_another_precision_is_refused(folder):
+    with pytest.raises(ValueError, match="not 'fp32'"):
+        families.load(str(folder), dtype="fp32")
+
+
 def test_half_precision_on_request(folder):
     assert str(families.load(str(folder), dtype="bfloat16").network.dtype) == "torch.bfloat16"
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from joblib import Parallel, delayed
 
 from mirage_lib import families, ladder, lm, tasks
 from mirage_lib.ladder import Cell
@@ -298,12 +299,29 @@ def test_what_is_trained_is_not_trained_again(trained, monkeypatch):
     assert contents(trained) == before
 
 
-def test_two_processes_train_what_one_would(tmp_path, monkeypatch):
+def test_what_is_missing_is_trained_the_largest_first(tmp_path, monkeypatch):
     monkeypatch.setattr(ladder, "STEPS", {"arithmetic": 1, "chain": 1})
     monkeypatch.setattr(ladder, "SEEDS", dict.fromkeys(ladder.RUNGS, (0,)))
     done = ladder.train_all(tmp_path, "chain", ("3k", "7k"), processes=1)
     assert [path.name for path in done] == ["chain-7k-seed0", "chain-3k-seed0"]
     assert all((path / "training.json").exists() for path in done)
+
+
+def test_two_processes_train_what_one_would(tmp_path):
+    cells = [SMALL, SMALL._replace(seed=1)]
+    two = Parallel(n_jobs=2, batch_size=1)(delayed(ladder.train)(cell, tmp_path / "two", 2) for cell in cells)
+    for cell, path in zip(cells, two, strict=True):
+        assert contents(path) == contents(ladder.train(cell, tmp_path / "one", 2))
+
+
+def test_a_training_of_another_length_begins_anew(short, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, 12)
+        with pytest.raises(Stop):
+            ladder.train(SMALL, tmp_path, STEPS)
+    assert (tmp_path / SMALL.name / "state.pt").exists()
+    whole = ladder.train(SMALL, tmp_path / "whole", 8)
+    assert contents(ladder.train(SMALL, tmp_path, 8)) == contents(whole)
 
 
 def test_a_trained_model_and_its_checkpoints_are_loaded_by_name(trained, monkeypatch):
@@ -324,7 +342,7 @@ def test_a_trained_model_and_its_checkpoints_are_loaded_by_name(trained, monkeyp
         items = lm.measure(model, tasks.arithmetic("addition", 2, n=3, layout="compact"))
         assert len(items) == 3
     assert len(digests) == 3
-    with pytest.raises(families.ModelError, match=r"cannot load .*step7"):
+    with pytest.raises(families.ModelError, match=r"at revision 'step7': it has main, step6, step16"):
         families.load(SMALL.name, "step7")
 
 

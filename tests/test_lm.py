@@ -9,7 +9,18 @@ import tiny_models
 import torch
 from scipy.stats import chi2, chisquare
 from tiny_models import brute, greedy, prompts, task, task_for
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from tokenizers import Tokenizer, models, processors
+from transformers import (
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MptConfig,
+    MptForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from mirage_lib import ladder, lm, metrics, tasks
 from mirage_lib.items import ragged, validate
@@ -162,12 +173,14 @@ def test_an_answer_without_a_stop_is_cut():
         assert model.tokenizer.decode(items["output"][0]) == answer
 
 
-@pytest.mark.skipif(not tiny_models.NEOX_TOKENIZER.exists(), reason="the tokenizer of Pythia is not here")
-def test_every_token_with_a_newline_stops():
-    for tokenizer in (tiny_models.neox_tokenizer(), ladder.tokenizer()):
-        text = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
-        newline = {i for i, piece in enumerate(text) if "\n" in piece}
-        assert set(lm.stops(tokenizer)) == newline | {tokenizer.eos_token_id}
+@pytest.mark.parametrize("make", [tiny_models.neox_tokenizer, ladder.tokenizer])
+def test_every_token_with_a_newline_stops(make):
+    if make is tiny_models.neox_tokenizer and not tiny_models.NEOX_TOKENIZER.exists():
+        pytest.skip("the tokenizer of Pythia is not here")
+    tokenizer = make()
+    text = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+    newline = {i for i, piece in enumerate(text) if "\n" in piece}
+    assert set(lm.stops(tokenizer)) == newline | {tokenizer.eos_token_id}
 
 
 # ---------------------------------------------------------------- samples
@@ -332,7 +345,7 @@ def test_the_examples_are_run_once_and_only_answers_are_unembedded():
     assert [shape for shape in run if shape[1] >= shared] == [(1, shared)]
     generated = sum(len(output) for output in items["output"])
     assert sum(rows * width for rows, width in run) <= shared + 40 * (tail + target) + generated
-    assert sum(unembedded) <= 1 + 40 * target + generated
+    assert sum(unembedded) <= 2 + 40 * target + generated  # the examples' last token, and one to look at the cache
 
 
 def test_no_key_is_copied_while_answers_go_on():
@@ -346,6 +359,7 @@ def test_no_key_is_copied_while_answers_go_on():
 
     model.network.register_forward_hook(note, with_kwargs=True)
     lm.measure(model, asked, max_tokens=20)
+    del places[0]  # one token, to look at the cache
     # the examples, then the questions, and one place for each number of answers that still go on
     assert len(places) > 15
     assert len(set(places)) == len({rows for rows, _ in places})
@@ -377,6 +391,49 @@ def test_layers_of_different_kinds():
         lm.measure(model, asked, max_tokens=50)
 
 
+def small(config, network):
+    """A model of another architecture with random weights and the ladder's tokenizer."""
+    torch.manual_seed(0)
+    return tiny_models.wrap(network(config))
+
+
+SMALL = {"vocab_size": len(ladder.VOCABULARY), "hidden_size": 32, "bos_token_id": 0, "eos_token_id": 0}
+OTHERS = {
+    "states": lambda: small(MambaConfig(**SMALL, num_hidden_layers=1, state_size=4), MambaForCausalLM),
+    "places": lambda: small(MptConfig(**SMALL, n_layers=1, n_heads=2, max_seq_len=64), MptForCausalLM),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_model_whose_cache_cannot_be_shared_is_refused(kind):
+    with pytest.raises(ValueError, match="does not keep keys and values that questions can share"):
+        lm.measure(OTHERS[kind](), task(["1+1="], ["2\n"]))
+
+
+def test_a_question_longer_than_a_local_window_is_refused():
+    layers = {"num_layers": 2, "num_heads": 2, "attention_types": [[["global", "local"], 1]]}
+    model = small(GPTNeoConfig(**SMALL, **layers, window_size=16, max_position_embeddings=64), GPTNeoForCausalLM)
+    asked = task_for(model, ["1+1=", "12+3="])
+    check(model, asked, lm.measure(model, asked), 6)
+    with pytest.raises(ValueError, match="needs 23 tokens, the model reads 16"):
+        lm.measure(model, task(["1" * 20 + "="], ["2\n"]))
+
+
+def test_many_samples_make_small_batches(monkeypatch):
+    model, sizes = tiny_models.neox(), []
+    asked = task_for(model, TEXTS["same beginning"])
+    whole = lm.measure(model, asked, samples=10)
+    kept = lm.kept_per_token(model)
+    assert kept == 2 * 2 * 16  # keys and values, layers, width
+    # prompts of 23 characters, answers of 6
+    monkeypatch.setattr(lm, "KEPT_AT_ONCE", kept * 10 * 35 * 4)
+    run = lm.score
+    monkeypatch.setattr(lm, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
+    parts = lm.measure(model, asked, samples=10)
+    assert len(sizes) > 1 and max(sizes) <= 5 and sum(sizes) == len(asked)
+    assert parts["samples"].tolist() == whole["samples"].tolist()
+
+
 def test_right_answers_are_not_generated():
     model = tiny_models.neox()
     asked = task_for(model, TEXTS["same beginning"])
@@ -386,7 +443,7 @@ def test_right_answers_are_not_generated():
         lambda module, args, kwargs: steps.append(kwargs["input_ids"].shape[1]), with_kwargs=True
     )
     assert metrics.exact_match(lm.measure(model, asked)).all()
-    assert len(steps) == 2  # the examples and the questions
+    assert len(steps) == 3  # one token, to look at the cache; the examples; the questions
 
 
 # ---------------------------------------------------------------- what goes in
@@ -397,6 +454,25 @@ def test_encode_cuts_where_the_prompt_ends():
     assert [(row.item, row.generate) for row in rows] == [(0, True), (0, False)]
     names = [["".join(ladder.VOCABULARY[i] for i in ids) for ids in (row.prompt, row.target)] for row in rows]
     assert names == [["1+1=", "2\n"], ["1+1=", "3\n"]]
+
+
+def test_an_answer_that_is_joined_with_its_prompt_is_refused():
+    core = Tokenizer(models.BPE({"a": 0, "b": 1, "\n": 2, "ab": 3}, [("a", "b")]))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core)
+    assert [row.target for row in lm.encode(tokenizer, task(["a"], ["a\n"]))] == [[0, 2]]
+    # "ab" would count as prompt, and only the stop as answer
+    with pytest.raises(ValueError, match=r"joins the target 'b\\n' with its prompt"):
+        lm.encode(tokenizer, task(["a"], ["b\n"]))
+
+
+def test_a_first_token_that_is_also_the_unknown_one_is_no_unknown_character():
+    core = Tokenizer(models.WordLevel({"<s>": 0, "a": 1, "b": 2}, unk_token="<s>"))
+    core.pre_tokenizer = ladder.tokenizer().backend_tokenizer.pre_tokenizer
+    core.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", 0)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<s>", bos_token="<s>")
+    assert lm.encode(tokenizer, task(["a"], ["b"])) == [lm.Row(0, "b", [0, 1], [2], True)]
+    with pytest.raises(ValueError, match="does not know all characters of 'ac'"):
+        lm.encode(tokenizer, task(["a"], ["c"]))
 
 
 def test_common_prefix_and_groups_lose_nobody():
@@ -431,6 +507,26 @@ def test_shot_sets_are_groups():
 def test_a_prompt_that_cannot_be_asked_is_refused(texts, targets, message):
     with pytest.raises(ValueError, match=message):
         lm.measure(tiny_models.neox(), task(texts, targets))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (task(["1+1="], ["2\n"], choices=[["2\n", "3\n"]]), r"without the columns \['answer'\]"),
+        (task(["1+1=", "1+2="], ["2\n", None]), "values are missing in target"),
+        (task(["1+1=", "1+2="], ["2\n", "3\n"], choices=[["2\n"], None], answer=[0, 0]), "missing in choices"),
+    ],
+)
+def test_a_task_with_holes_is_refused(asked, message):
+    with pytest.raises(ValueError, match=message):
+        lm.measure(tiny_models.neox(), asked)
+
+
+def test_an_option_longer_than_the_target_does_not_lengthen_the_answer():
+    asked = task(["1+1="], ["2\n"], choices=[["2\n", "123456\n"]], answer=[0])
+    model = tiny_models.neox()
+    assert len(lm.measure(model, asked)["output"][0]) <= 2
+    assert len(lm.measure(model, asked, max_tokens=2)["choice_logprob"][0]) == 2
 
 
 def test_progress_is_shown_when_asked(capsys):

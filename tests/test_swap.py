@@ -162,6 +162,19 @@ def test_families_that_share_no_scale_cannot_be_told_from_scale():
         swap.slopes(swap.tidy(apart, [HARSH], "params"))
 
 
+def test_models_of_one_size_count_as_one_in_any_order():
+    rng = np.random.default_rng(0)
+    table = family(harsh=np.linspace(0, 1, 8))
+    seeds = pd.concat(
+        [table.assign(harsh=abs(table["harsh"] - shift), model=table["model"] + str(shift)) for shift in (0, 0.1)]
+    )
+    described = [swap.describe(swap.tidy(seeds.iloc[rng.permutation(16)], [HARSH], "params")) for _ in range(5)]
+    assert all(one.equals(described[0]) for one in described)
+    assert described[0]["models"].item() == 8
+    mean = seeds.groupby("params")["harsh"].mean()
+    assert described[0][["place", "width"]].iloc[0].tolist() == pytest.approx(list(swap.rise(mean.index, mean)))
+
+
 GOOD = family(harsh=np.linspace(0, 1, 8))
 
 
@@ -175,6 +188,8 @@ GOOD = family(harsh=np.linspace(0, 1, 8))
         (GOOD.assign(params=0.0), "'params' must be above 0"),
         (GOOD.assign(harsh=2.0), r"'harsh' should go from 0 \(worst\) to 1 \(best\), and is 2 for 'drawn-0' on 'quiz'"),
         (GOOD.assign(harsh=np.nan), "and is nan for 'drawn-0'"),
+        (GOOD.assign(n_items=[300] * 7 + [np.nan]), "'harsh' has no error for 'drawn-7' on 'quiz': see n_items"),
+        (GOOD.assign(harsh_se=-1.0), "'harsh' has no error for 'drawn-0'"),
         (GOOD.assign(model="one"), "'one' is listed twice on 'quiz'"),
         (GOOD.iloc[:4], "no family has 5 models"),
     ],

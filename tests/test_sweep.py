@@ -201,6 +201,24 @@ def test_a_failed_cell_does_not_stop_the_others(tmp_path):
     assert len(sweep.collect(tmp_path, cells)) == 9
 
 
+def killed(cell):
+    if cell.model == "model-2":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return stand_in(cell)
+
+
+def test_a_process_that_is_killed_is_said_and_its_cells_are_tried_again(tmp_path):
+    cells = made_up(6)
+    with pytest.raises(sweep.SweepError, match=r"model-2@main on addition-2-compact: not done, because a process was"):
+        sweep.run(tmp_path, cells, n_jobs=2, measure=killed)
+    sweep.run(tmp_path, cells, measure=stand_in)
+    assert len(sweep.collect(tmp_path, cells)) == 18
+
+
+def test_a_number_of_numpy_is_a_setting_like_another():
+    assert sweep.file_of(made_up(1, seed=np.int64(1))[0]) == sweep.file_of(made_up(1, seed=1)[0])
+
+
 def test_other_settings_in_the_same_folder_are_kept_apart(tmp_path):
     old, new = made_up(2, seed=0), made_up(2, seed=1)
     sweep.run(tmp_path, [*old, *new], measure=stand_in)
