@@ -26,12 +26,13 @@ digits. *Chain*: seven digits, then eight more, each of which follows from five 
 (`chain_digits` in `mirage_lib/tasks.py`). Lines are put together to sequences of {length} tokens, examples first,
 as in the evaluation. One problem in four is never trained on; evaluations ask only those.
 
-**Recipe.** {steps}, the same for every size; a step has {batch}
-sequences. AdamW (betas 0.9 and 0.95, weight decay 0.01 on matrices), gradients clipped at 1, learning rate
-min(0.008, 0.25 / width), 100 steps of warm-up, then linearly to 0. The loss is the cross-entropy of the answers and
-their stop. float32, one thread. A seed fixes the start and the order of the data; sizes with one seed see the same
-data in the same order. Rungs up to 300,000 parameters have three seeds. Weights are stored in half precision.
-Checkpoints of seed 0 up to 200,000 parameters: steps {checkpoints}, where they come before the last.
+**Recipe.** {steps},
+the same for every size; a step has {batch} sequences. AdamW (betas 0.9 and 0.95, weight decay 0.01 on matrices),
+gradients clipped at 1, learning rate min(0.008, 0.25 / width), 100 steps of warm-up, then linearly to 0. The loss is
+the cross-entropy of the answers and their stop. float32, one thread. A seed fixes the start and the order of the
+data; sizes with one seed see the same data in the same order. Rungs up to 300,000 parameters have three seeds.
+Weights are stored in half precision. Checkpoints of seed 0 up to 200,000 parameters: steps {checkpoints},
+where they come before the last.
 
 **Loss.** Mean of the last 500 steps, nats a token of the answers; the curves are in `losses.svg` and in each
 model's `training.json`.
