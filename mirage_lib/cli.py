@@ -79,7 +79,7 @@ Dtype = Annotated[Precision, typer.Option(help="Precision of the model; the shor
 @app.command("measure")
 def measure_model(
     model: Annotated[str, typer.Option(help="A hub id, a folder, a name in the ladder, or smollm2.")],
-    out: Annotated[Path, typer.Option(help="The file to write.")],
+    out: Annotated[Path, typer.Option(help="The file to write.", dir_okay=False)],
     revision: Annotated[str, typer.Option(help="Checkpoint: a hub revision, or step250 in the ladder.")] = "main",
     task: Task = "addition",
     digits: Digits = "2",
@@ -227,8 +227,9 @@ def train_vision(
 def scores(items: pd.DataFrame) -> pd.DataFrame:
     """An items table, scored: one row a task and model, from the smallest model to the largest.
 
-    Columns: task, model, params, n (answers), accuracy with the ends of its 95 % interval, and the means of all
-    metrics whose columns the table has. Raises ItemsError where it has not even `task`, `model` and `hit`.
+    Columns: task, model, params, n (answers), accuracy with the ends of its 95 % interval, and the means of all metrics
+    whose columns the table has. In the interval a question counts once, after however many sets of examples it was
+    asked. Raises ItemsError where the table has not even `task`, `model` and `hit`.
 
     >>> from mirage_lib.items import items_table
     >>> scores(items_table(task="t", model="m", hit=[[True, True], [True, False]]))["token_accuracy"].tolist()
@@ -239,7 +240,9 @@ def scores(items: pd.DataFrame) -> pd.DataFrame:
     for (task, model), group in items.groupby(["task", "model"], sort=False):
         # a column that only other tasks have is empty here
         group = group.dropna(axis="columns", how="all")
-        accuracy = stats.mean_interval(metrics.exact_match(group))
+        right = metrics.exact_match(group)
+        # a question that was asked after several sets of examples counts once
+        accuracy = stats.mean_interval(right.groupby(group["item"]).mean() if "item" in group else right)
         row = {"task": task, "model": model, "params": group["params"].iloc[0] if "params" in group else float("nan")}
         row |= {"n": len(group), "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high}
         rows.append(row | {n: metric(group).mean() for n, (metric, column) in SCORES.items() if column in group})
@@ -256,6 +259,10 @@ def chosen(members: pd.DataFrame, revisions: str = "last", max_params: float = f
     if revisions == "last":
         kept = kept.groupby("model", sort=False).tail(1)
     elif revisions != "all":
+        unknown = set(parts(revisions)) - set(members["revision"])
+        if unknown:
+            there = ", ".join(members["revision"].unique()[:5])
+            raise ValueError(f"there is no revision {', '.join(sorted(unknown))}; there are {there}, ...")
         kept = kept[kept["revision"].isin(parts(revisions))]
     if kept.empty:
         raise ValueError(
@@ -284,6 +291,8 @@ def task_tables(
         else:
             known = ", ".join([*tasks.SYMBOLS, "chain", "memo-trap"])
             raise tasks.TaskError(f"there is no task {name!r}: choose of {known}, or give a file that ends in .jsonl")
+    if not tables:
+        raise tasks.TaskError("no task is named")
     if choices:
         tables = [tasks.multiple_choice(table, choices) for table in tables]
     return tables
@@ -301,8 +310,8 @@ def default_layout(models) -> str:
 
 
 def parts(text: str) -> list[str]:
-    """What commas separate."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """What commas separate, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def numbers(text: str) -> list[int]:

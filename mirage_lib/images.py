@@ -62,11 +62,6 @@ FILES = {
         "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
         *_OMNIGLOT,
     ),
-    "images_background_small2.zip": File(
-        "https://github.com/brendenlake/omniglot/raw/master/python/images_background_small2.zip",
-        "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
-        *_OMNIGLOT,
-    ),
 }
 
 # Photographs that two packages carry. Their order gives the labels.

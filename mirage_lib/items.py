@@ -120,6 +120,8 @@ def _to_arrow(name: str, values) -> pa.Array:
     """One column as an Arrow array of the type the table above gives it."""
     kind = COLUMNS[name]
     if isinstance(values, Ragged):
+        if len(values.values) != values.lengths.sum():
+            raise ItemsError(f"column {name!r} has {len(values.values)} values for lengths of {values.lengths.sum()}")
         offsets = np.append(values.starts, values.lengths.sum())
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values.values, kind.value_type))
     if isinstance(values, pd.Series):
@@ -129,10 +131,21 @@ def _to_arrow(name: str, values) -> pa.Array:
     for wanted in [pa.bool_(), kind] if name == "hit" else [kind]:
         try:
             array = pa.array(values, from_pandas=True)
-            return (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array).cast(wanted)
+            array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+            if name == "hit":
+                _refuse_probabilities(array.flatten() if pa.types.is_list(array.type) else array)
+            return array.cast(wanted)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             reason = error
     raise ItemsError(f"column {name!r} must hold {kind} and does not: {reason}") from reason
+
+
+def _refuse_probabilities(hits: pa.Array) -> None:
+    """A cast to bool would call every number but 0 right."""
+    if pa.types.is_floating(hits.type) or pa.types.is_integer(hits.type):
+        wrong = set(hits.drop_null().unique().to_pylist()) - {0, 1}
+        if wrong:
+            raise ItemsError(f"column 'hit' says right or wrong, and {wrong.pop()!r} is neither; see 'logprob'")
 
 
 def validate(items: pd.DataFrame, *columns: str) -> None:

@@ -29,7 +29,7 @@ class Fit(NamedTuple):
 
 
 class EmergenceTest(NamedTuple):
-    """An emergence score and the chance that a curve without a jump scores as high."""
+    """An emergence score and the chance that a curve of the null scores as high."""
 
     score: float
     p_value: float
@@ -75,7 +75,8 @@ def bootstrap(scores, statistic=np.mean, level=0.95, resamples=2000, seed=0) -> 
 
     When every resample agrees the interval would have width zero, which is a lie: twenty wrong answers do not show
     that the twenty-first will be wrong. For 0/1 scores the ends are then the statistic of the samples at the ends of
-    the Wilson interval; for others the interval is infinite. NaN for no scores.
+    the Wilson interval; for others the interval is infinite. NaN for no scores and where the statistic is NaN; raises
+    ValueError where it is NaN for resamples only.
 
     >>> bootstrap([0] * 20).high > 0.1
     True
@@ -86,6 +87,12 @@ def bootstrap(scores, statistic=np.mean, level=0.95, resamples=2000, seed=0) -> 
     value = float(statistic(scores))
     samples = np.random.default_rng(seed).choice(scores, size=(resamples, len(scores)))
     draws = [statistic(sample) for sample in samples]
+    if np.isnan(value):
+        return Estimate(value, np.nan, np.nan)
+    if np.isnan(draws).any():
+        raise ValueError(
+            f"the statistic is NaN in {np.isnan(draws).sum()} of {resamples} resamples: it has no interval"
+        )
     if np.ptp(draws) > 0:
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
         return Estimate(value, float(low), float(high))
@@ -167,11 +174,14 @@ def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
     return null
 
 
-def emergence_test(scores, noise=None, seed=0) -> EmergenceTest:
+def emergence_test(scores, noise=None, seed=0, n_items=None) -> EmergenceTest:
     """Emergence score with its p-value against curves of as many points that have no jump.
 
     noise : standard error of one score. If given, the null is a straight line of the same rise with that noise;
-        otherwise pure noise, which asks the weaker question whether there is more than chance at all.
+        otherwise pure noise, which asks the weaker question whether there is more than chance at all: a straight line
+        passes, too.
+    n_items : right-or-wrong items of a model. If given, the null is counts: all models have one success rate, the mean
+        of the scores. Gaussian noise never scores infinity, counts of few items often do.
 
     >>> emergence_test([0.0, 0.0, 0.01, 0.0, 0.01, 0.0, 0.6, 0.9], noise=0.01).p_value < 0.01
     True
@@ -180,8 +190,12 @@ def emergence_test(scores, noise=None, seed=0) -> EmergenceTest:
     score = emergence_score(scores)
     if noise is not None and not noise > 0:
         raise ValueError("noise is the standard error of one score: above 0")
-    trend = 0.0 if noise is None else (scores[-1] - scores[0]) / (len(scores) - 1) / noise
-    null = emergence_null(len(scores), trend, seed=seed)
+    if n_items:
+        shape = (20_000, len(scores))
+        null = _emergence(np.random.default_rng(seed).binomial(n_items, scores.mean(), shape) / n_items)
+    else:
+        trend = 0.0 if noise is None else (scores[-1] - scores[0]) / (len(scores) - 1) / noise
+        null = emergence_null(len(scores), trend, seed=seed)
     # one added above and below: the observed curve is itself a draw under the null (Davison & Hinkley 1997, 4.11)
     return EmergenceTest(score, float((1 + (null >= score).sum()) / (1 + len(null))))
 
@@ -196,8 +210,8 @@ def fit_power_law(x, y) -> Fit:
     -0.1505 0.5
     """
     x, y = _points(x, y, 3)
-    if (x <= 0).any() or (y <= 0).any() or np.ptp(x) == 0:
-        raise ValueError("a power law needs x > 0 and y > 0, and more than one x; leave zeros out, and say so")
+    if (x <= 0).any() or (y <= 0).any() or np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise ValueError("a power law needs x > 0 and y > 0, more than one of each; leave zeros out, and say so")
     logx, logy = np.log(x), np.log(y)
     centre, level = logx.mean(), logy.mean()
     line = stats.linregress(logx, logy)
@@ -222,8 +236,8 @@ def fit_sigmoid(x, y) -> Fit:
     2.0 9.0
     """
     x, y = _points(x, y, 5)
-    if (x <= 0).any() or (y < 0).any() or (y > 1).any():
-        raise ValueError("a sigmoid needs x > 0 and scores y in [0, 1]")
+    if (x <= 0).any() or (y < 0).any() or (y > 1).any() or np.ptp(x) == 0:
+        raise ValueError("a sigmoid needs x > 0, more than one, and scores y in [0, 1]")
     logx = np.log(x)
 
     def curve(theta, logx):
@@ -233,8 +247,9 @@ def fit_sigmoid(x, y) -> Fit:
     width = max(np.ptp(logx), 1e-9)
     bounds = ([0, 0, 0, logx.min() - 2 * width], [1, 1, np.inf, logx.max() + 2 * width])
     starts = [
-        (np.clip(y.min(), 0, 0.999), np.clip(ceiling, 0.001, 1), slope / width, np.quantile(logx, share))
-        for ceiling in (y.max(), 1.0)
+        (np.clip(floor, 0.001, 0.999), np.clip(ceiling, 0.001, 0.999), slope / width, np.quantile(logx, share))
+        # rising and falling
+        for floor, ceiling in ((y.min(), y.max()), (y.min(), 1), (y.max(), y.min()), (y.max(), 0))
         for slope in (4, 20)
         for share in (0.1, 0.3, 0.5, 0.7, 0.9)
     ]
@@ -277,7 +292,8 @@ def curve(items: pd.DataFrame, metric, by="params", statistic=None, level=0.95) 
     """A metric against scale: one row for each value of the column `by`, with columns x, value, low, high, n.
 
     metric(items) gives one score an item; the curve is their mean (`mean_interval`), or with `statistic` any other
-    number made of them (`bootstrap`), such as the subset accuracy of K items.
+    number made of them (`bootstrap`), such as the subset accuracy of K items. Intervals take items as independent: of
+    a question that was asked several times take the mean first. Raises ValueError for items without a value of `by`.
 
     >>> from mirage_lib import metrics, theory
     >>> rng = np.random.default_rng(0)
@@ -287,6 +303,8 @@ def curve(items: pd.DataFrame, metric, by="params", statistic=None, level=0.95) 
     """
     if by not in items.columns:
         raise ValueError(f"there is no column {by!r} to draw against: the table has {', '.join(items.columns)}")
+    if items[by].isna().any():
+        raise ValueError(f"{items[by].isna().sum()} of {len(items)} items have no {by!r}: fill it in or leave them out")
     rows = []
     for x, group in items.groupby(by, sort=True):
         scores = metric(group)

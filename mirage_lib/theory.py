@@ -1,13 +1,13 @@
 """The toy model of the paper in closed form, the corrections it needs, and items drawn from the same models.
 
 N parameters give a cross-entropy of CE nats a token, CE gives a probability p a token, and p decides every score
-(Schaeffer et al. 2023, section 2 and figure 2). Everything here takes arrays and broadcasts. Every closed form has
+(Schaeffer et al. 2023, section 2 and figure 2). Most functions take arrays and broadcast. Every closed form has
 its Monte Carlo twin: `draw_items` and `draw_choices` write an items table that the metrics read.
 """
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, gammaln
+from scipy.special import betaln
 
 from mirage_lib.items import Ragged, items_table
 
@@ -72,18 +72,17 @@ def multiple_choice_grade(p, options):
     if options < 2:
         raise ValueError("a multiple-choice item needs at least 2 options")
     p = np.asarray(p, float)[..., None]
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("probabilities lie in [0, 1]")
     with np.errstate(divide="ignore"):
         x = p / (1 - p)
     j = np.arange(options)
+    log_binomial = np.concatenate([[0.0], np.cumsum(np.log((options - j[1:]) / j[1:]))])
     with np.errstate(all="ignore"):
-        size = np.where(j * x < 1, np.exp(_log_binomial(options - 1, j) + (options - 2) * np.log(1 - j * x)), 0.0)
-        # large alternating terms cancel down to less than 1e-8: call that 0 rather than print the rounding error
-        inside = np.where(size.max(-1) > 1e8, 0.0, (size * (-1.0) ** j).sum(-1))
+        size = np.where(j * x < 1, np.exp(log_binomial + (options - 2) * np.log1p(-j * x)), 0.0)
+        # large alternating terms cancel down to less than 1e-6: call that 0 rather than print the rounding error
+        inside = np.where(size.max(-1) > 1e6, 0.0, (size * (-1.0) ** j).sum(-1)).clip(0, 1)
     return np.where(x[..., 0] >= 1, 1.0, np.where(x[..., 0] * (options - 1) <= 1, 0.0, inside))[()]
-
-
-def _log_binomial(n, k):
-    return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
 
 
 def brier_choices(p, options):
@@ -139,18 +138,21 @@ def poisson_length_accuracy(p, mean_extra):
 def renyi_entropy(probs, order):
     """Renyi entropy of the distributions in the last axis of `probs`, in nats; order 1 is Shannon's, inf is -ln max p.
 
-    Falls with the order, so exp(-H_1) <= sum p^2 = exp(-H_2) <= max p = exp(-H_inf).
+    Falls with the order, so exp(-H_1) <= sum p^2 = exp(-H_2) <= max p = exp(-H_inf). ValueError for a negative order.
 
     >>> [float(renyi_entropy([0.5, 0.25, 0.25], order).round(4)) for order in (1, 2, np.inf)]
     [1.0397, 0.9808, 0.6931]
     """
+    if order < 0:
+        raise ValueError("the order of a Renyi entropy is 0 or more")
     probs = np.asarray(probs, float)
     if order == 1:
         logs = np.log(probs, where=probs > 0, out=np.zeros_like(probs))
         return -(probs * logs).sum(-1)
     if np.isinf(order):
         return -np.log(probs.max(-1))
-    return np.log((probs**order).sum(-1)) / (1 - order)
+    # zero to the power of zero would count what cannot happen
+    return np.log(np.where(probs > 0, probs**order, 0).sum(-1)) / (1 - order)
 
 
 def decoding_distribution(probs, temperature=1.0, top_p=1.0):
@@ -187,12 +189,19 @@ def draw_items(p, length, n_items, rng, vocabulary=10, greedy=False, **columns) 
         the competitors splitting 1 - p as a flat Dirichlet (see `multiple_choice_grade`).
     columns : further columns, such as params=1e9.
 
+    Raises ValueError for probabilities outside (0, 1] or of another shape, no token to a target, and fewer than two to
+    choose from.
+
     >>> table = draw_items(0.9, length=3, n_items=2, rng=np.random.default_rng(0), params=1e9)
     >>> list(table.columns)
     ['params', 'item', 'length', 'logprob', 'hit', 'output', 'target']
     """
     lengths = np.broadcast_to(np.asarray(length, int), n_items)
     p = np.asarray(p, float)
+    if (lengths < 1).any() or vocabulary < 2:
+        raise ValueError(f"a target has at least 1 token, chosen of at least 2: not {length} of {vocabulary}")
+    if p.ndim == 2 and (p.shape[0] != n_items or (lengths != p.shape[1]).any()):
+        raise ValueError(f"p for each token has the shape (n_items, length), not {p.shape}")
     p = p.ravel() if p.ndim == 2 else np.repeat(np.broadcast_to(p, n_items), lengths)
     if not ((p > 0) & (p <= 1)).all():
         raise ValueError("token probabilities must lie in (0, 1]")

@@ -320,11 +320,15 @@ def compare(live: pd.DataFrame, kept: pd.DataFrame, metric) -> pd.DataFrame:
     """A new training beside the kept ones: a row a width with the mean score of `live`, and of `kept` for its seed.
 
     `low` and `high` are the lowest and the highest of all kept seeds. On a processor of the same kind both trainings
-    give the same numbers. Raises ValueError if the data were not the same.
+    give the same numbers. Raises ValueError if the data were not the same, and unless `live` has one of the kept seeds.
     """
     if set(live["task"]) != set(kept["task"]):
         raise ValueError(f"trained on {live['task'].iloc[0]!r}, to be compared with {kept['task'].iloc[0]!r}")
     seeds, mine = (seed_scores(table, metric) for table in (kept, live))
+    if len(mine.columns) != 1 or mine.columns[0] not in seeds:
+        raise ValueError(
+            f"seeds {list(mine.columns)} beside the kept {list(seeds)}: choose one, as live[live['seed'] == 0]"
+        )
     (seed,) = mine.columns
     return pd.DataFrame({"live": mine[seed], "kept": seeds[seed], "low": seeds.min(axis=1), "high": seeds.max(axis=1)})
 

@@ -52,6 +52,7 @@ def test_a_tolerance_decides():
 
 # where 0 is not the strictest, or a large number not the most lenient
 TIGHTER = {
+    "more-items-lift-the-ladder": 1.0,
     "more-items-smooth": -1,
     "score-needs-null": 1e9,
     "harsher-appears-later": 1,

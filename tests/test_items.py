@@ -81,6 +81,8 @@ def test_an_empty_answer_is_an_answer():
         (pd.DataFrame({"hit": [[True, None]]}), ["hit"], "missing value.*inside its lists"),
         (pd.DataFrame({"hit": [[True], []]}), ["hit"], "empty list in row 1"),
         (pd.DataFrame({"hit": [["yes"]]}), ["hit"], "'hit' must hold list<item: bool>"),
+        (pd.DataFrame({"hit": [0.3, 1.0]}), ["hit"], "'hit' says right or wrong, and 0.3 is neither"),
+        (pd.DataFrame({"hit": [[1, 2]]}), ["hit"], "'hit' says right or wrong, and 2 is neither"),
         (pd.DataFrame({"logprob": [-1.0]}), ["logprob"], "'logprob' must hold list"),
         (pd.DataFrame({"logprob": [[0.5]]}), ["logprob"], "0.5: log-probabilities .* at most 0"),
         (pd.DataFrame({"logprob": [[-0.5, float("nan")]]}), ["logprob"], "NaN|missing"),
@@ -148,3 +150,9 @@ def test_building_a_table_refuses_what_it_cannot_hold():
         items_table(hit=[[True]], params="many")
     with pytest.raises(ItemsError, match="needs at least one column"):
         items_table(model="toy")
+
+
+def test_values_that_do_not_fit_their_lengths_are_refused():
+    with pytest.raises(ItemsError, match="'hit' has 3 values for lengths of 2"):
+        items_table(hit=Ragged(np.array([True, False, True]), np.array([1, 1])))
+    assert items_table(hit=[[0, 1.0], [1]])["hit"].tolist() == [[False, True], [True]]

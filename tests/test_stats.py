@@ -119,6 +119,16 @@ def test_emergence_test_raises_false_alarms_as_often_as_it_says(noise):
     assert 0.01 < np.mean(np.array(p_values) < 0.05) < 0.10
 
 
+@pytest.mark.parametrize(("n", "p"), [(20, 0.02), (100, 0.001), (100, 0.3)])
+def test_counts_of_few_items_are_no_jump_by_the_null_of_counts(n, p):
+    exams = np.random.default_rng(3).binomial(n, p, size=(150, 8)) / n
+    alarms = [stats.emergence_test(exam, n_items=n).p_value < 0.05 for exam in exams]
+    assert np.mean(alarms) < 0.1
+    assert stats.emergence_test([0, 0, 0, 0, 0, 0.1, 0.6, 0.9], n_items=n).p_value < 0.01
+    # infinite, and no more than one lucky item
+    assert stats.emergence_test([0, 0, 0, 0, 0, 1 / n], n_items=n).p_value > 0.3
+
+
 def test_emergence_test_sees_a_jump_and_not_a_line():
     noise = 0.01
     rng = np.random.default_rng(0)
@@ -161,6 +171,39 @@ def test_sigmoid_fit_recovers_what_was_planted_and_its_intervals_cover():
     assert fit.predict(x) == pytest.approx(clean, abs=0.02)
     with pytest.raises(ValueError, match=r"scores y in \[0, 1\]"):
         stats.fit_sigmoid(x, 2 * clean)
+
+
+def test_a_sigmoid_may_fall():
+    rng = np.random.default_rng(0)
+    x = np.logspace(6, 11, 10)
+    for _ in range(20):
+        y = 0.1 + 0.8 / (1 + (x / 10 ** rng.uniform(7, 10)) ** rng.uniform(0.5, 2))
+        y = (y + rng.normal(0, 0.01, 10)).clip(0, 1)
+        up, down = (np.sqrt(np.mean((stats.fit_sigmoid(x, s).predict(x) - s) ** 2)) for s in (1 - y, y))
+        assert down == pytest.approx(up, abs=0.003) and down < 0.03
+
+
+@pytest.mark.parametrize(
+    ("fit", "y"), [(stats.fit_sigmoid, [0.1, 0.2, 0.3, 0.4, 0.5]), (stats.fit_power_law, [1, 2, 3, 4, 5])]
+)
+def test_points_that_fix_no_curve_are_refused(fit, y):
+    with pytest.raises(ValueError, match="more than one"):
+        fit([5.0] * 5, y)
+    if fit is stats.fit_power_law:
+        with pytest.raises(ValueError, match="more than one of each"):
+            fit([1, 2, 3], [2, 2, 2])
+
+
+def test_a_statistic_that_is_not_always_a_number_has_no_interval():
+    with pytest.raises(ValueError, match=r"NaN in \d+ of 2000 resamples"):
+        stats.bootstrap([1.0, 2.0, 3.0], lambda s: np.nan if s[0] == 3 else s.mean())
+    assert np.isnan(stats.bootstrap([1.0, 2.0], lambda s: np.nan)).all()
+
+
+def test_items_without_a_place_on_the_axis_are_refused():
+    table = items_table(hit=[True, False, True], params=[1.0, None, 2.0])
+    with pytest.raises(ValueError, match="1 of 3 items have no 'params'"):
+        stats.curve(table, metrics.exact_match)
 
 
 def test_a_sigmoid_says_what_the_points_do_not_fix():

@@ -199,3 +199,26 @@ def test_the_curve_of_drawn_items_covers_the_closed_form(rng):
     assert table["x"].tolist() == pytest.approx(params)
     truth = theory.accuracy(p, 4)
     assert ((table["low"] <= truth) & (truth <= table["high"])).all()
+
+
+def test_large_vocabularies_lose_nothing_to_rounding():
+    for options in (1_000, 50_257, 151_936):
+        grade = theory.multiple_choice_grade(np.linspace(0.0, 1.0, 2001), options)
+        assert (np.diff(grade) >= -1e-6).all() and grade.min() >= 0 and grade.max() <= 1
+        assert theory.multiple_choice_grade(2.0 / options, options) < 1e-6
+    with pytest.raises(ValueError, match=r"probabilities lie in \[0, 1\]"):
+        theory.multiple_choice_grade(80, 4)
+
+
+def test_order_zero_counts_what_can_happen():
+    assert theory.renyi_entropy([0.5, 0.5, 0.0], 0) == pytest.approx(np.log(2))
+    with pytest.raises(ValueError, match="0 or more"):
+        theory.renyi_entropy([0.5, 0.5], -1)
+
+
+@pytest.mark.parametrize(
+    ("p", "length", "vocabulary"), [(0.5, 0, 10), (0.5, 2, 1), ([[0.1, 0.2, 0.3], [0.9, 0.8, 0.7]], 2, 10)]
+)
+def test_items_that_cannot_be_drawn_are_refused(p, length, vocabulary):
+    with pytest.raises(ValueError, match=r"at least|shape"):
+        theory.draw_items(p, length, 2, np.random.default_rng(0), vocabulary)

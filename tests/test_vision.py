@@ -134,6 +134,9 @@ def test_comparing_wants_the_same_data():
     assert (again["live"] == again["kept"]).all()
     assert ((again["low"] <= again["kept"]) & (again["kept"] <= again["high"])).all()
     assert (again["low"] < again["high"]).all()
+    for several in (kept, kept[kept["seed"] == 2].assign(seed=7)):
+        with pytest.raises(ValueError, match=r"beside the kept .* choose one"):
+            vision.compare(several, kept, SCORES["autoencoder"])
 
 
 def test_a_family_is_trained_by_two_processes_as_by_one(tmp_path):
