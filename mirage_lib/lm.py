@@ -73,7 +73,8 @@ def measure(
 
     Raises ValueError for a task without questions or what it needs, a prompt that is empty or ends with a space, a
     target with a stop before its end or with characters that the tokenizer does not know, a question too long for the
-    model, a model that does not keep keys and values of every token, and arguments out of range.
+    model, and arguments out of range. Warns of a model whose keys and values questions cannot share, as a state-space
+    model has none: each question is run alone, and a whole pass for each token that it writes, which is slow.
 
     >>> from mirage_lib import families, metrics, tasks
     >>> task = tasks.arithmetic("addition", 2, n=50, layout="compact")
@@ -88,7 +89,6 @@ def measure(
     holes = [name for name in sorted(needs | {"choices"} & set(task)) if task[name].isna().any()]
     if holes:
         raise ValueError(f"no task: values are missing in {', '.join(holes)}; tasks with and without choices go apart")
-    kept = kept_per_token(model)
     rows = encode(model.tokenizer, task)
     longest = max(len(row.target) for row in rows if row.generate)
     max_tokens = longest if max_tokens is None else max_tokens
@@ -98,10 +98,7 @@ def measure(
             f"above 0 and a batch_size of at least 1; these are {max_tokens}, {samples}, {temperature}, {batch_size}"
         )
     needed = max(len(row.prompt) + max(len(row.target), max_tokens) for row in rows)
-    # masked tokens take places in a sliding window: past it, answers that go on would see too little
-    names = ("max_position_embeddings", "sliding_window", "window_size")
-    limits = [getattr(model.network.config, name, None) for name in names]
-    limit = min((each for each in limits if each), default=needed)
+    limit = getattr(model.network.config, "max_position_embeddings", None) or needed
     if needed > limit:
         raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
     uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
@@ -112,8 +109,14 @@ def measure(
     if early:
         raise ValueError(f"the target {early.text!r} has a stop before its end: an answer ends at its first newline")
 
+    kept = kept_per_token(model, needed)
+    if not kept:
+        warnings.warn(f"questions cannot share what {model.name} keeps: each is run alone, which is slow", stacklevel=2)
+
     def run(prefix, batch):
         drawn = uniform[[row.item for row in batch]]
+        if not kept:
+            return score_alone(model.network, batch, vocabulary, ends, max_tokens, drawn, temperature)
         return score(model.network, prefix, batch, vocabulary, ends, max_tokens, drawn, temperature)
 
     import torch
@@ -128,11 +131,13 @@ def measure(
     return _table(model, task, rows, scored)
 
 
-def kept_per_token(model: Model) -> int:
-    """How many numbers, keys and values, a model keeps for each token it has read.
+def kept_per_token(model: Model, needed: int) -> int:
+    """How many numbers, keys and values, a model keeps for each token it has read; 0 if questions cannot share them.
 
-    Raises ValueError for a model whose cache cannot be shared by questions: with states in the place of keys and
-    values, as state-space models have, or with places counted by the cache itself (MPT).
+    needed : tokens of the longest question with its answer.
+
+    They cannot where states stand in the place of keys and values, as in state-space models; where the cache itself
+    counts places (MPT); and where attention has a window that is shorter, for masked tokens would take places in it.
     """
     import torch
 
@@ -142,11 +147,10 @@ def kept_per_token(model: Model) -> int:
         )
     layers = getattr(getattr(out, "past_key_values", None), "layers", [])
     known = {type(layer).__name__ for layer in layers} <= {"DynamicLayer", "DynamicSlidingWindowLayer"}
-    if not layers or not known or model.network.config.model_type == "mpt":
-        raise ValueError(
-            f"{model.name} ({model.network.config.model_type}) does not keep keys and values that questions can share; "
-            "models with attention in every layer do, as GPT-NeoX, Llama, OPT and BLOOM"
-        )
+    config = model.network.config
+    windows = [getattr(config, name, None) or needed for name in ("sliding_window", "window_size")]
+    if not layers or not known or config.model_type == "mpt" or needed > min(windows):
+        return 0
     return sum(layer.keys.numel() + layer.values.numel() for layer in layers)
 
 
@@ -369,6 +373,39 @@ def score(
     return [Scored(logprob[i, :length], hit[i, :length], outputs[i], samples[i]) for i, length in enumerate(lengths)]
 
 
+def score_alone(
+    network, batch: list[Row], vocabulary: int, ends: set[int], max_tokens: int, uniform, temperature
+) -> list[Scored]:
+    """What `score` gives, for any model: one row at a time, from whole passes without a cache."""
+    import torch
+
+    def logits(ids: list[int], last: int):
+        out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=False)
+        return out.logits[0, -last:, :vocabulary].float()
+
+    def write(prompt: list[int], answer: list[int], numbers=None) -> list[int]:
+        while not answer or (answer[-1] not in ends and len(answer) < max_tokens):
+            following = logits(prompt + answer, 1)
+            if numbers is None:
+                answer = [*answer, int(following.argmax())]
+            else:
+                answer = [*answer, int(_draw(following, numbers[len(answer)][None], temperature)[0])]
+        return answer
+
+    scored = []
+    for row, numbers in zip(batch, uniform, strict=True):
+        said = logits(row.prompt + row.target[:-1], len(row.target))
+        target = torch.tensor(row.target, device=network.device)
+        logprob = said.log_softmax(-1).gather(-1, target[:, None])[:, 0].cpu().numpy()
+        hit = (said.argmax(-1) == target).cpu().numpy()
+        output, samples = row.target, []
+        if row.generate:
+            output = row.target if hit.all() else write(row.prompt, row.target[: hit.argmin()])
+            samples = [write(row.prompt, [], drawn) for drawn in numbers]
+        scored.append(Scored(logprob, hit, output, samples))
+    return scored
+
+
 def finish(
     network,
     forced: Forced,
@@ -445,7 +482,7 @@ def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
 def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, kept: int, progress: bool) -> list[Scored]:
     """Run groups of rows with a common beginning in batches of similar length; the results in the order of rows.
 
-    kept : numbers that a row keeps for each of its tokens, in all its samples.
+    kept : numbers that a row keeps for each of its tokens, in all its samples; 0 if rows share nothing.
     """
     import torch
     from tqdm.auto import tqdm
@@ -455,12 +492,12 @@ def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, kept
     with torch.inference_mode(), bar:
         for group in groups(rows):
             shared = common_prefix([rows[i].prompt for i in group])
-            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared])
+            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared] if kept else [])
             longest = max(len(rows[i].target) for i in group)
             width = max(len(rows[i].prompt) for i in group) - shared + longest
             numbers = LOGITS_AT_ONCE // (longest * model.network.config.vocab_size)
-            size = min(TOKENS_AT_ONCE // width, numbers, KEPT_AT_ONCE // (kept * (shared + width + longest)))
-            size = batch_size or max(1, size)
+            memory = KEPT_AT_ONCE // (kept * (shared + width + longest)) if kept else 1
+            size = batch_size or max(1, min(TOKENS_AT_ONCE // width, numbers, memory))
             waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
             while waiting:
                 part = waiting[:size]
