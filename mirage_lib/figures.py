@@ -102,6 +102,23 @@ def glue(name: str, value) -> None:
     myst_nb.glue(name, getattr(value, "item", lambda: value)(), display=False)
 
 
+def what_ran(live: bool | None = None, **rows):
+    """A card that says what a chapter ran on: a row a keyword, its underscores as spaces; empty ones are left out.
+
+    live : whether models ran or networks were trained; if not, the answers are kept ones. None where neither is so.
+    """
+    from IPython.display import HTML
+
+    if live is not None:
+        rows["live_or_kept"] = "run now" if live else "kept answers, measured before (MIRAGE_LIVE=0)"
+    shown = "".join(
+        f"<dt>{name.replace('_', ' ').capitalize()}</dt><dd>{html.escape(str(value))}</dd>"
+        for name, value in rows.items()
+        if value
+    )
+    return HTML(f'<dl class="what-ran" aria-label="What ran here">{shown}</dl>')
+
+
 def draw_curve(ax, curve, label=None, color=None, **line):
     """Draw a `stats.curve` table (x, value, low, high) on `ax`, its intervals as whiskers, its label at the end.
 

@@ -26,13 +26,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mirage_lib import images, items
+from mirage_lib import images, items, kept
 
 WIDTHS = {
     "autoencoder": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
     "omniglot": (2, 3, 4, 5, 6, 8, 12, 16, 24),
     "lenet": (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64),
 }
+# those that a page trains: the others take most of the time
+NOW = {"autoencoder": WIDTHS["autoencoder"][:8], "omniglot": (2, 4, 6, 12), "lenet": WIDTHS["lenet"][:9]}
 DATA = {"autoencoder": images.photographs, "omniglot": images.characters, "lenet": images.digits}
 SEEDS = (0, 1, 2, 3, 4)
 LENGTH = 5  # images in a sequence
@@ -268,17 +270,37 @@ def _measured(family: str, data: images.ImageSet, width: int, seed: int, network
 # ---------------------------------------------------------------- whole families
 
 
-def train_all(family: str, data: images.ImageSet, seed: int = 0, widths=None, processes: int = 2) -> Trained:
-    """Train every width of a family from one seed, smallest first in the result: the same numbers every time.
+def seed_zero(family: str, data: images.ImageSet, look=()) -> Trained:
+    """Seed 0 of every width: those of NOW are trained, with their networks, the others are as they were kept.
 
-    On the CPU each network is trained by one thread, `processes` of them at a time; on a GPU one after the other.
+    look : widths whose networks a page looks into. Where MIRAGE_LIVE is 0 only these are trained, to look into, and all
+        items are the kept ones. Of data that nothing is kept of every width is trained.
+    """
+    if data.about["name"] not in KEPT[family]:
+        return train_all(family, data)
+    table = stored(family, data.about["name"])
+    table = table[table["seed"] == 0]
+    if not kept.live():
+        return Trained(train_all(family, data, widths=look).networks if look else {}, table.reset_index(drop=True))
+    trained = train_all(family, data, widths=NOW[family])
+    rest = table[~table["width"].isin(NOW[family])]
+    both = pd.concat([trained.items, rest]).sort_values("width", kind="stable", ignore_index=True)
+    return Trained(trained.networks, both)
+
+
+def train_all(family: str, data: images.ImageSet, seed: int = 0, widths=None, processes: int | None = None) -> Trained:
+    """Train every width of a family from one seed, smallest first in the result.
+
+    On the CPU each network is trained by one thread, `processes` of them at a time; by default as many as there are
+    cores (joblib.cpu_count). On a GPU they are trained one after the other. The same processor gives the same numbers
+    every time; on another one sums are rounded otherwise, and the differences grow in training.
     """
     import torch
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import Parallel, cpu_count, delayed, parallel_config
 
     widths = WIDTHS[family] if widths is None else widths
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        jobs = 1 if torch.cuda.is_available() else processes
+        jobs = 1 if torch.cuda.is_available() else processes or cpu_count()
         # the largest first: none of the others takes as long
         parts = Parallel(jobs, pre_dispatch="all", batch_size=1)(
             delayed(FAMILIES[family])(data, width, seed) for width in sorted(widths, reverse=True)
@@ -287,7 +309,7 @@ def train_all(family: str, data: images.ImageSet, seed: int = 0, widths=None, pr
     return Trained(networks, pd.concat([part.items for part in parts[::-1]], ignore_index=True))
 
 
-def measure(family: str, folder: Path = FOLDER, seeds=SEEDS, processes: int = 2) -> Path:
+def measure(family: str, folder: Path = FOLDER, seeds=SEEDS, processes: int | None = None) -> Path:
     """Train a family from every seed and write its items, with their provenance, to a file in `folder`; return it."""
     data, start = DATA[family](), time.time()
     table = pd.concat([train_all(family, data, seed, processes=processes).items for seed in seeds], ignore_index=True)
@@ -319,8 +341,8 @@ def stored(family: str, data: str | None = None) -> pd.DataFrame:
 def compare(live: pd.DataFrame, kept: pd.DataFrame, metric) -> pd.DataFrame:
     """A new training beside the kept ones: a row a width with the mean score of `live`, and of `kept` for its seed.
 
-    `low` and `high` are the lowest and the highest of all kept seeds. On a processor of the same kind both trainings
-    give the same numbers. Raises ValueError if the data were not the same, and unless `live` has one of the kept seeds.
+    `low` and `high` are the lowest and the highest of all kept seeds. Raises ValueError if the data were not the same,
+    and unless `live` has one of the kept seeds.
     """
     if set(live["task"]) != set(kept["task"]):
         raise ValueError(f"trained on {live['task'].iloc[0]!r}, to be compared with {kept['task'].iloc[0]!r}")

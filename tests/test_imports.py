@@ -13,7 +13,7 @@ PACKAGE = sample_book.ROOT / "mirage_lib"
 # Left never imports right; modules of one level do not import each other.
 LEVELS = [
     ["items"],
-    ["theory", "metrics"],
+    ["theory", "metrics", "kept"],
     ["stats", "published"],
     ["images", "swap"],
     ["tasks", "families"],

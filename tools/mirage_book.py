@@ -1,7 +1,8 @@
 """Sphinx extension of the book: what must fail a build fails it, and a page loads nothing from elsewhere.
 
 - A chapter's cached results are kept only as long as the library, its data and the lock file are what they were.
-- Warnings, which fail the build: a figure without alternative text, a chapter over its time.
+- Chapters are run side by side before the pages are read (kernels.py).
+- Warnings, which fail the build: a figure without alternative text; where MIRAGE_BUDGET is set, a chapter too slow.
 - Charts are drawn by Vega from the book's own files; the Colab button and the download give the converted notebook.
 - `_build/references.json` keeps what the notebooks need of the pages: titles, numbers of figures and equations.
 """
@@ -12,9 +13,12 @@ import json
 import os
 import platform
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import kernels
+import nbformat
 import notebooks
 import sphinxcontrib.bibtex.plugin
 import yaml
@@ -24,6 +28,9 @@ from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 log = logging.getLogger(__name__)
+# what decides the numbers of a chapter that runs models or trains networks
+LIVE = ("MIRAGE_LIVE", "MIRAGE_FAMILY", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
+BUDGET = 60  # seconds of processor time, of a chapter that says nothing
 CODE_CELL = re.compile(r"^(`{3,})\{code-cell\}.*?\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 KERNEL = re.compile(r"\A(---\n(?:[^\n]*\n)*?)kernelspec:\n((?:[ \t]+[^\n]*\n)+)")
 
@@ -74,6 +81,8 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
     data = []
     if modules:
         data = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+        if package / "kept.py" not in modules:
+            data = [p for p in data if p.parent.name != "kept"]
     if package / "families.py" in modules:
         data += [p for p in (root / "models").rglob("*") if p.is_file()]
     # the page that shows the benchmarks
@@ -82,8 +91,10 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
 
 
 def digest(paths: list[Path], root: Path) -> str:
-    """Return a digest of the names and the contents of files, of the Python that runs, and of where images are."""
+    """Return a digest of the names and contents of files, of the Python that runs, of what is live, and of images."""
     total = hashlib.sha256(platform.python_version().encode())
+    if root / "mirage_lib" / "kept.py" in paths:
+        total.update("".join(f"\n{os.environ.get(name, '')}" for name in LIVE).encode())
     if root / "mirage_lib" / "images.py" in paths:
         given = os.environ.get("MIRAGE_DATA", "")
         there = sorted(path.name for path in Path(given).iterdir()) if given and Path(given).is_dir() else []
@@ -94,34 +105,102 @@ def digest(paths: list[Path], root: Path) -> str:
     return total.hexdigest()
 
 
-def cover_library(app, docname, source):
-    """Put the digest into the chapter's kernelspec, which jupyter-cache's key covers; keep the line numbers."""
-    match = KERNEL.match(source[0])
+def covered(source: str, root: Path) -> str:
+    """Put the digest into a chapter's kernelspec, which jupyter-cache's key covers; keep the line numbers.
+
+    Raises SyntaxError for a code cell that is not Python.
+    """
+    match = KERNEL.match(source)
     if not match:
-        return
+        return source
+    kernel = yaml.safe_load(match[2]) | {"depends": digest(dependencies(source, root), root)}
+    comments = "#\n" * match[2].count("\n")
+    return f"{match[1]}kernelspec: {json.dumps(kernel)}\n{comments}{source[match.end() :]}"
+
+
+def cover_library(app, docname, source):
+    """Let a chapter's results depend on the library, and Sphinx read it again when that changes."""
     root = Path(app.srcdir)
     try:
-        paths = dependencies(source[0], root)
+        if KERNEL.match(source[0]):
+            for path in dependencies(source[0], root):
+                app.env.note_dependency(str(path))
+        source[0] = covered(source[0], root)
     except SyntaxError as error:
         log.warning("a code cell is not Python: %s", error, location=docname)
-        return
-    for path in paths:
-        app.env.note_dependency(str(path))
-    kernel = yaml.safe_load(match[2]) | {"depends": digest(paths, root)}
-    comments = "#\n" * match[2].count("\n")
-    source[0] = f"{match[1]}kernelspec: {json.dumps(kernel)}\n{comments}{source[0][match.end() :]}"
+
+
+# ---- running the chapters
+
+
+def run_chapters(app, env, docnames):
+    """Run the chapters whose results are not there yet, side by side, before any page is read.
+
+    The results go where MyST-NB looks for them first: into the cache, or, if a cell failed, straight to it.
+    """
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+    from jupyter_cache.executors.utils import ExecutionResult
+    from myst_nb.core.execute import cache as myst_nb_cache
+    from myst_nb.core.read import create_nb_reader
+
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    jobs, failed, formats = [], {}, {}
+    for docname in docnames:
+        file = Path(env.doc2path(docname))
+        with suppress(SyntaxError):  # told when the page is read
+            text = covered(file.read_text(), Path(app.srcdir))
+            reader = create_nb_reader(str(file), env.myst_config, env.mystnb_config, text)
+            notebook = reader.read(text) if reader else nbformat.v4.new_notebook()
+            if not any(cell.cell_type == "code" for cell in notebook.cells):
+                continue
+            with suppress(KeyError):
+                cache.match_cache_notebook(notebook)
+                continue
+            formats[docname] = reader.read_fmt
+            jobs.append(kernels.Job(docname, file.parent, notebook))
+    # the longest first: none of the others takes as long
+    jobs.sort(key=lambda job: -budget(Path(env.doc2path(job.name)).read_text()))
+
+    def keep(done: kernels.Done) -> None:
+        if done.error:
+            failed[key(done.notebook)] = done
+            return
+        uri = env.doc2path(done.name)
+        # what Sphinx calls run time is processor time
+        data = {"execution_seconds": done.cpu, "seconds": done.seconds, "megabytes": done.memory}
+        cache.add_nb_to_project(uri, read_data=formats[done.name])
+        cache.cache_notebook_bundle(CacheBundleIn(done.notebook, uri, data=data), check_validity=False, overwrite=True)
+
+    def key(notebook) -> str:
+        return json.dumps([cell.source for cell in notebook.cells])
+
+    def result(notebook, cwd, **settings):
+        """In place of the function that would run it: what came out, of one that failed."""
+        done = failed.get(key(notebook))
+        if done is None:  # a cell is no Python, or a file changed while the chapters ran
+            ended = []
+            kernels.run([kernels.Job(env.docname, Path(cwd), notebook)], log.info, ended.append)
+            (done,) = ended
+        notebook.update(done.notebook)
+        return ExecutionResult(notebook, cwd, done.cpu, done.error, done.report)
+
+    myst_nb_cache.single_nb_execution = result
+    kernels.run(jobs, log.info, keep)
 
 
 # ---- what fails a build
 
 
 def check_times(app, env):
-    """Warn of a chapter that ran longer than its time, the `execution_timeout` of its front matter or the book's."""
+    """Where MIRAGE_BUDGET is set: warn of a chapter that took more processor time than it may."""
+    if not os.environ.get("MIRAGE_BUDGET"):
+        return
     for docname, data in getattr(env, "nb_metadata", {}).items():
         seconds = (data.get("exec_data") or {}).get("runtime") or 0
-        limit = own_limit(Path(env.doc2path(docname)).read_text()) or app.config.nb_execution_timeout
+        limit = budget(Path(env.doc2path(docname)).read_text())
         if seconds > limit:
-            log.warning("ran for %.0f s, more than its %.0f s", seconds, limit, location=docname)
+            log.warning("took %.0f s of processor time, more than its %.0f s", seconds, limit, location=docname)
             forget(app, docname)
 
 
@@ -135,10 +214,10 @@ def forget(app, docname):
             cache.remove_cache(record.pk)
 
 
-def own_limit(chapter: str) -> int | None:
-    """Return the `execution_timeout` of a chapter's front matter, if it has one."""
+def budget(chapter: str) -> float:
+    """Return the seconds of processor time that a chapter may take: `cpu_seconds` of its front matter, else 60."""
     front = re.match(r"\A---\n(.*?)\n---\n", chapter, re.DOTALL)
-    return ((yaml.safe_load(front[1]) or {}).get("mystnb") or {}).get("execution_timeout") if front else None
+    return (yaml.safe_load(front[1]) or {}).get("cpu_seconds", BUDGET) if front else BUDGET
 
 
 def check_alternative_texts(app, doctree, docname):
@@ -289,6 +368,7 @@ def setup(app):
     app.add_js_file("mirage.js", loading_method="defer")
     app.connect("config-inited", configure)
     app.connect("source-read", cover_library)
+    app.connect("env-before-read-docs", run_chapters)
     app.connect("env-updated", check_times)
     app.connect("doctree-resolved", check_alternative_texts)
     app.connect("html-page-context", link_notebook, priority=900)

@@ -1,19 +1,24 @@
 """Turn chapters into notebooks that read as their pages do, in Jupyter and on Colab.
 
     python tools/notebooks.py write       every chapter's .ipynb, README.md, CITATION.cff (`make notebooks`)
-    python tools/notebooks.py check       fail when one of them no longer matches
-    python tools/notebooks.py addresses   fail when README.md or CITATION.cff name another repository than _config.yml
+    python tools/notebooks.py check       fail when one of them no longer matches (`make check`)
     python tools/notebooks.py site REF    the built site with notebooks pinned to a commit, in _build/site
 
 A chapter is MyST Markdown; a notebook renders plain Markdown. So directives become what plain Markdown has, and
-numbers, titles and references are copied from the built book (`make book` first): its executed notebooks for the
-computed numbers, `_build/references.json` for the rest. What cannot be converted is an error, never raw text.
+numbers, titles and references are copied from a built book: its executed notebooks for the computed numbers, its
+`references.json` for the rest. What cannot be converted is an error, never raw text.
+
+The notebooks in the repository are those of a book built from kept answers (MIRAGE_LIVE=0, in _build/quick), whose
+numbers do not hang on the processor of whoever wrote them.
 """
 
 import json
 import re
 import shutil
+import subprocess
 import sys
+from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +30,9 @@ ADMONITIONS = {"note", "tip", "important", "warning", "admonition"}
 KEPT_ON_COLAB = ["numpy", "torch", "torchvision", "torchaudio"]
 # README.md's pictures: file -> score
 PICTURES = {"harsh": "all of 20 words right", "soft": "one word right"}
+QUICK = Path("_build", "quick", "_build")  # a book built from kept answers
+MARK = re.compile("\x02(.*?)\x1f(.*?)\x03", re.DOTALL)
+NUMBER = re.compile(r"([-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?)")
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<fence>`{3,}|:{3,}|~{3,})(?P<info>.*)$")
@@ -54,6 +62,7 @@ class Page(NamedTuple):
     glue: dict[str, str]  # computed numbers, as Python prints them
     bibliography: dict  # key -> (authors, year, address)
     solutions: bool
+    marked: bool = False  # computed numbers are marked with their names, for `differences`
 
 
 # ---- addresses
@@ -74,10 +83,37 @@ def colab_url(repository: str, branch: str, path: str) -> str:
     return f"https://colab.research.google.com/github/{owner}/{name}/blob/{branch}/{path}"
 
 
-def repository(root: Path) -> tuple[str, str]:
-    """Return the address and the branch of the repository, from _config.yml, the one place that has them."""
+def configured(root: Path) -> tuple[str, str]:
+    """Return the address and the branch of the repository that _config.yml names."""
     settings = yaml.safe_load((root / "_config.yml").read_text())["repository"]
     return settings["url"].rstrip("/"), settings["branch"]
+
+
+def repository(root: Path) -> tuple[str, str]:
+    """Return the address and the branch of the repository: of its git remote if that is on GitHub, else the configured.
+
+    So the buttons of a fork open the fork.
+    """
+    url, branch = configured(root)
+    git = ["git", "-C", str(root)]
+    asked = [[*git, "rev-parse", "--show-toplevel"], [*git, "remote", "get-url", "origin"]]
+    try:
+        top, remote = (subprocess.run(a, capture_output=True, text=True, check=True).stdout.strip() for a in asked)
+    except (OSError, subprocess.CalledProcessError):
+        return url, branch
+    own = Path(top).resolve() == root.resolve()
+    return (github(remote) if own else None) or url, branch
+
+
+def github(remote: str) -> str | None:
+    """Return the address of a repository on GitHub, of whatever form, without a password in it; None for others.
+
+    >>> github("git@github.com:someone/book.git"), github("https://secret@github.com/someone/book")
+    ('https://github.com/someone/book', 'https://github.com/someone/book')
+    >>> github("/home/someone/book")
+    """
+    match = re.fullmatch(r"(?:(?:https|ssh|git)://(?:[^@/]*@)?|git@)github\.com[:/]([^/]+/[^/]+?)(?:\.git)?/?", remote)
+    return f"https://github.com/{match[1]}" if match else None
 
 
 def chapters(root: Path) -> list[Path]:
@@ -305,9 +341,10 @@ def computed(content: str, page: Page) -> str:
     if name not in page.glue:
         raise ConversionError(f"the chapter computes no number {name!r}")
     try:
-        return format_plain_text(page.glue[name], form)
+        text = format_plain_text(page.glue[name], form)
     except ValueError as error:
         raise ConversionError(f"the computed number {name!r} cannot be shown as {form!r}: {error}") from None
+    return f"\x02{content}\x1f{text}\x03" if page.marked else text
 
 
 def citation(keys: str, textual: bool, page: Page) -> str:
@@ -410,13 +447,16 @@ def to_notebook(source: str, page: Page):
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
-def converted(chapter: Path, root: Path, build: Path, ref: str = "", solutions: bool = True, glue=None) -> str:
+def converted(
+    chapter: Path, root: Path, build: Path, ref="", solutions=True, glue=None, address=repository, marked=False
+) -> str:
     """Return a chapter as the text of an .ipynb.
 
     build: where the book was built; ref: what Colab installs, the branch if empty; glue: computed numbers, those
-    of the build if None. Raises ConversionError, naming the chapter, for what a notebook cannot show.
+    of the build if None; address: `repository` or `configured`; marked: computed numbers are marked, for `differences`.
+    Raises ConversionError, naming the chapter, for what a notebook cannot show.
     """
-    url, branch = repository(root)
+    url, branch = address(root)
     page = f"book/{chapter.stem}"
     executed = build / "jupyter_execute" / f"{page}.ipynb"
     if not executed.exists() or not (build / "references.json").exists():
@@ -433,6 +473,7 @@ def converted(chapter: Path, root: Path, build: Path, ref: str = "", solutions: 
         glue,
         read_bibliography(root / "book" / "references.bib"),
         solutions,
+        marked,
     )
     try:
         notebook = to_notebook(chapter.read_text(), known)
@@ -441,12 +482,58 @@ def converted(chapter: Path, root: Path, build: Path, ref: str = "", solutions: 
     return nbformat.writes(notebook) + "\n"
 
 
+# ---- what no longer matches
+
+
+def differences(committed: str, marked: str) -> list[str]:
+    """Say how a committed notebook differs from the one that `converted` gives now, marked.
+
+    Text and code must be the same. A computed number may differ by one in its last decimal: sums are rounded otherwise
+    on another processor. Counts, and words that depend on a number, must be the same.
+    """
+    old, new = (nbformat.reads(text, as_version=4) for text in (committed, marked))
+    if len(old.cells) != len(new.cells):
+        return [f"it has {len(old.cells)} cells and should have {len(new.cells)}"]
+    found = []
+    for number, (is_, should) in enumerate(zip(old.cells, new.cells, strict=True), 1):
+        pattern, names, units, values = _pattern(should.source)
+        match = re.fullmatch(pattern, is_.source)
+        if not match or (is_.cell_type, is_.metadata) != (should.cell_type, should.metadata):
+            lines = is_.source.splitlines(), MARK.sub(r"\2", should.source).splitlines()
+            first = next((pair for pair in zip_longest(*lines, fillvalue="") if pair[0] != pair[1]), ("", ""))
+            found.append(f"cell {number}: {first[0]!r} should be {first[1]!r}")
+            continue
+        for name, unit, text, value in zip(names, units, match.groups(), values, strict=True):
+            if abs(Decimal(text.replace(",", "")) - Decimal(value.replace(",", ""))) > unit:
+                found.append(f"cell {number}: {name} is {text} and should be {value}")
+    return found
+
+
+def _pattern(source: str) -> tuple[str, list[str], list[Decimal], list[str]]:
+    """A pattern for a marked text, and for each number in it its name, by how much it may differ, and its value."""
+    pattern, names, units, values = "", [], [], []
+    literal, *marks = MARK.split(source)
+    pattern = re.escape(literal)
+    for content, text, literal in zip(marks[::3], marks[1::3], marks[2::3], strict=True):
+        name, _, form = content.partition(":")
+        for place, part in enumerate(NUMBER.split(text)):
+            if place % 2:
+                exponent = Decimal(part.replace(",", "")).as_tuple().exponent
+                rounded = exponent < 0 or form[-1:] in ("f", "%", "e", "g")
+                units.append(Decimal(1).scaleb(exponent) if rounded else Decimal(0))
+                names.append(name)
+                values.append(part)
+            pattern += NUMBER.pattern if place % 2 else re.escape(part)
+        pattern += re.escape(literal)
+    return pattern, names, units, values
+
+
 # ---- README.md and CITATION.cff
 
 
 def addressed(root: Path) -> dict[Path, str]:
     """Return the text that README.md and CITATION.cff should have, their addresses as in _config.yml."""
-    url, branch = repository(root)
+    url, branch = configured(root)
     rows = ["| chapter | on Colab |", "| --- | --- |"]
     for chapter in chapters(root):
         title = re.search(r"^# (.+)$", chapter.read_text(), re.MULTILINE)[1]
@@ -467,15 +554,25 @@ def addressed(root: Path) -> dict[Path, str]:
 # ---- commands
 
 
-def expected(root: Path) -> dict[Path, str]:
-    """Return every generated file and the text that it should have."""
-    build = root / "_build"
-    books = {chapter.with_suffix(".ipynb"): converted(chapter, root, build) for chapter in chapters(root)}
-    return books | addressed(root)
-
-
 def stale(files: dict[Path, str]) -> list[Path]:
     return [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+
+
+def drifted(root: Path, build: Path) -> list[str]:
+    """Say what no longer matches of the notebooks, README.md and CITATION.cff."""
+    found = [f"{path.relative_to(root)}: not as _config.yml has it" for path in stale(addressed(root))]
+    for chapter in chapters(root):
+        path = chapter.with_suffix(".ipynb")
+        if not path.exists():
+            found.append(f"{path.relative_to(root)}: missing")
+            continue
+        # a fork's notebooks may be those of where it comes from, or its own
+        said = [
+            differences(path.read_text(), converted(chapter, root, build, address=address, marked=True))
+            for address in (configured, repository)
+        ]
+        found += [f"{path.relative_to(root)}, {line}" for line in min(said, key=len)]
+    return found
 
 
 def write_site(root: Path, ref: str) -> None:
@@ -496,11 +593,11 @@ def write_site(root: Path, ref: str) -> None:
         page.write_text(text.replace(colab_url(url, branch, "book/"), colab_url(url, "gh-pages", "book/")))
 
 
-def write_pictures(root: Path) -> None:
+def write_pictures(root: Path, build: Path) -> None:
     """Keep the chart of the first page for README.md, under a harsh score and under a soft one."""
     import vl_convert
 
-    page = root / "_build" / "html" / "book" / "index.html"
+    page = build / "html" / "book" / "index.html"
     chart = re.search(r'class="mirage-chart".*?<script[^>]*>(.*?)</script>', page.read_text(), re.DOTALL)
     if not chart:
         return
@@ -516,16 +613,16 @@ def write_pictures(root: Path) -> None:
 
 
 def main(root: Path, command: str, *arguments: str) -> None:
+    build = root / QUICK
     if command == "write":
-        for path in stale(files := expected(root)):
+        books = {chapter.with_suffix(".ipynb"): converted(chapter, root, build) for chapter in chapters(root)}
+        for path in stale(files := books | addressed(root)):
             path.write_text(files[path])
             print(f"wrote {path.relative_to(root)}")
-        write_pictures(root)
-    elif command in ("check", "addresses"):
-        differing = stale(expected(root) if command == "check" else addressed(root))
-        if differing:
-            names = ", ".join(str(path.relative_to(root)) for path in differing)
-            raise ConversionError(f"no longer as their chapters and _config.yml: {names}. Run `make notebooks`.")
+        write_pictures(root, build)
+    elif command == "check":
+        if found := drifted(root, build):
+            raise ConversionError("\n".join(["No longer as their chapters; run `make notebooks`:", *found]))
     elif command == "site":
         write_site(root, *arguments or [""])
     else:

@@ -1,0 +1,45 @@
+"""Answers that were measured before and are kept with the library: what a chapter shows where it does not measure.
+
+A chapter that runs models or trains networks does so when it runs. Where the environment variable MIRAGE_LIVE is 0 it
+takes the same answers from here: for a class, or a slow machine. What is kept is never mixed with what is live.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from mirage_lib import items
+
+FOLDER = Path(__file__).with_name("data") / "kept"
+
+
+def live() -> bool:
+    """Whether models run and networks are trained: unless MIRAGE_LIVE is 0."""
+    return os.environ.get("MIRAGE_LIVE") != "0"
+
+
+def answers(name: str, measure: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """An items table: what `measure()` gives now, or, where MIRAGE_LIVE is 0, what it gave when it was kept.
+
+    name : of the file that keeps it, without its ending
+    measure : makes the items table, as `lambda: lm.measure(model, task)`
+
+    What was measured is also written to the folder that the environment variable MIRAGE_KEEP names, if it names one:
+    `make keep` makes what is kept from there, `make check` compares. Raises ItemsError for a name that is not kept.
+    """
+    if not live():
+        return load(name)
+    table = measure()
+    if folder := os.environ.get("MIRAGE_KEEP"):
+        items.write(Path(folder) / f"{name}.parquet", table)
+    return table
+
+
+def load(name: str) -> pd.DataFrame:
+    """Kept answers by name, an items table. Raises ItemsError for a name that is not kept."""
+    file = FOLDER / f"{name}.parquet"
+    if not file.exists():
+        raise items.ItemsError(f"no answers are kept under the name {name!r}: measure them, with MIRAGE_LIVE=1")
+    return items.read(file)

@@ -1,0 +1,103 @@
+"""Kept answers stand for live ones where MIRAGE_LIVE is 0, never otherwise, and are compared with them."""
+
+import importlib.util
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import sample_book
+
+from mirage_lib import items, kept, metrics
+
+SPEC = importlib.util.spec_from_file_location("kept_tool", sample_book.ROOT / "tools" / "kept.py")
+tool = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tool)
+
+
+def table(n: int = 200, seed: int = 0, **columns) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    given = {
+        "model": "toy",
+        "task": "sums",
+        "item": np.arange(n),
+        "target": rng.integers(9, size=(n, 2)).tolist(),
+        "logprob": np.log(rng.random((n, 2))).tolist(),
+        "hit": (rng.random((n, 2)) < 0.5).tolist(),
+    }
+    return items.items_table(**given | columns)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder of kept answers, with one of the name `sums`."""
+    monkeypatch.setattr(kept, "FOLDER", tmp_path / "kept")
+    items.write(tmp_path / "live" / "sums.parquet", table())
+    tool.keep(tmp_path / "live")
+    return tmp_path
+
+
+def test_live_answers_are_measured_and_kept_ones_are_not(folder, monkeypatch):
+    monkeypatch.setenv("MIRAGE_LIVE", "1")
+    assert len(kept.answers("sums", lambda: table(3))) == 3
+    monkeypatch.setenv("MIRAGE_LIVE", "0")
+    assert len(kept.answers("sums", lambda: pytest.fail("measured"))) == 200
+
+
+def test_a_name_that_is_not_kept_is_told(folder, monkeypatch):
+    monkeypatch.setenv("MIRAGE_LIVE", "0")
+    with pytest.raises(items.ItemsError, match="no answers are kept under the name 'products'"):
+        kept.answers("products", table)
+
+
+def test_what_is_measured_is_written_where_asked(folder, monkeypatch):
+    monkeypatch.setenv("MIRAGE_LIVE", "1")
+    monkeypatch.setenv("MIRAGE_KEEP", str(folder / "now"))
+    kept.answers("sums", table)
+    assert tool.check(folder / "now") == []
+
+
+def test_kept_answers_score_as_the_live_ones(folder):
+    before = kept.load("sums")
+    assert metrics.exact_match(before).tolist() == metrics.exact_match(table()).tolist()
+    assert np.allclose(metrics.cross_entropy(before), metrics.cross_entropy(table()), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (table(logprob=(np.array(table()["logprob"].tolist()) * 1.1).tolist()), "logprob is"),
+        (table(hit=[[True, True]] * 200), "of hit are not the kept ones"),
+        (table(199), "199 rows"),
+        (table(target=[[1, 1]] * 200), "other models or questions"),
+        (table(model="other"), "other models or questions"),
+    ],
+)
+def test_answers_that_are_no_longer_the_kept_ones_are_told(folder, now, told):
+    items.write(folder / "live" / "sums.parquet", now)
+    (line,) = tool.check(folder / "live")
+    assert line.startswith("sums: ") and told in line
+
+
+def test_rounding_on_another_processor_is_no_difference(folder):
+    answers = table()
+    noise = np.random.default_rng(1).normal(0, 1e-3, (200, 2))
+    logprob = np.minimum(np.array(answers["logprob"].tolist()) + noise, 0).tolist()
+    hit = answers["hit"].tolist()
+    hit[0] = [not h for h in hit[0]]
+    items.write(folder / "live" / "sums.parquet", table(logprob=logprob, hit=hit))
+    assert tool.check(folder / "live") == []
+
+
+def test_a_name_in_one_place_only_is_told(folder):
+    shutil.copy(folder / "live" / "sums.parquet", folder / "live" / "products.parquet")
+    (line,) = tool.check(folder / "live")
+    assert line.startswith("products: only in one of")
+
+
+@pytest.mark.parametrize("file", sorted(kept.FOLDER.glob("*.parquet")), ids=lambda file: file.stem)
+def test_what_is_kept_can_be_scored(file):
+    answers = kept.load(file.stem)
+    assert len(answers)
+    score = metrics.exact_match if "hit" in answers else (lambda t: t["squared_error"].astype(float))
+    assert score(answers).notna().all()

@@ -1,0 +1,108 @@
+"""Chapters run side by side; no clock ends them, standing still does; what they took is counted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import kernels
+import nbformat
+import pytest
+import sample_book
+
+COUNT = "n = 0\nwhile n < {:_}: n += 1"  # work that takes processor time
+
+
+def run(tmp_path, *chapters: list[str]) -> tuple[list[kernels.Done], list[str]]:
+    """Run chapters, each a list of cells; return what became of them, in their order, and what was said."""
+    cells = [[nbformat.v4.new_code_cell(source) for source in chapter] for chapter in chapters]
+    jobs = [
+        kernels.Job(f"chapter-{number}", tmp_path, nbformat.v4.new_notebook(cells=part))
+        for number, part in enumerate(cells)
+    ]
+    ended, said = [], []
+    kernels.run(jobs, said.append, ended.append)
+    return sorted(ended, key=lambda done: done.name), said
+
+
+def test_chapters_keep_their_outputs_and_their_variables_apart(tmp_path):
+    (one, two), said = run(tmp_path, ["x = 1", "x + 1"], ["x = 10", "x + 1"])
+    assert [done.notebook.cells[1].outputs[0].data["text/plain"] for done in (one, two)] == ["2", "11"]
+    assert one.error is two.error is None
+    assert sum("done" in line for line in said) == 2
+
+
+def test_an_error_ends_its_chapter_alone(tmp_path):
+    (failed, sound), _ = run(tmp_path, ["raise ValueError('planted')", "never = 1"], ["1"])
+    assert "ValueError: planted" in failed.report
+    assert failed.error is not None and sound.error is None
+    assert not failed.notebook.cells[1].execution_count
+
+
+def test_processor_time_is_counted_and_waiting_is_not(tmp_path):
+    (done,), _ = run(tmp_path, ["import time\ntime.sleep(3)\n" + COUNT.format(5_000_000)])
+    assert done.seconds > 3
+    assert 0.05 < done.cpu < done.seconds
+    assert done.memory > 10
+
+
+def test_processes_that_a_chapter_starts_count(tmp_path):
+    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {COUNT.format(40_000_000)!r}], check=True)"
+    (done,), _ = run(tmp_path, [code])
+    assert done.cpu > 0.5 * done.seconds
+
+
+def test_a_cell_that_stands_still_is_ended_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "STILL", 3.0)
+    (hung, sound), said = run(
+        tmp_path, ["1", "import threading\nthreading.Event().wait()"], [COUNT.format(60_000_000), "2"]
+    )
+    assert isinstance(hung.error, kernels.CellHangs)
+    for words in ("chapter-0", "cell 2 of 2", "import threading", "MIRAGE_STILL"):
+        assert words in hung.report
+    assert sound.error is None, sound.report  # it worked for longer than a cell may stand still
+    assert any("failed" in line for line in said)
+
+
+def test_progress_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "BETWEEN", 1.0)
+    _, said = run(tmp_path, ["1", "import time\ntime.sleep(4)"])
+    assert any("cell 2 of 2" in line and "s so far" in line for line in said)
+
+
+@pytest.fixture
+def busy():
+    """Two jobs a core that compute all the time: what else runs gets a quarter of the machine or so."""
+    jobs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * kernels.cores())]
+    yield
+    for job in jobs:
+        job.kill()
+        job.wait()
+
+
+def test_a_chapter_over_its_time_is_built_by_a_busy_machine(tmp_path, busy):
+    """No budget and no clock ends a reader's build; asked for the budget, it is told."""
+    folder = sample_book.lay_out(tmp_path / "sample")
+    cell = f"```{{code-cell}} ipython3\nimport time\n{COUNT.format(80_000_000)}\n```\n"
+    sample_book.add_chapter(folder, "03-long", cell, "cpu_seconds: 1\n")
+    code, log = sample_book.make(folder, "book")
+    assert code == 0, log
+    assert "03-long: done" in log
+    code, log = sample_book.make(folder, "book", "MIRAGE_BUDGET=1")
+    assert code != 0
+    assert "more than its 1 s" in log
+
+
+def test_threads_are_shared_out(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(kernels, "cores", lambda: 8)
+    (done,), _ = run(tmp_path, ["import os\nos.environ['OMP_NUM_THREADS'], os.environ['LOKY_MAX_CPU_COUNT']"])
+    assert done.notebook.cells[0].outputs[0].data["text/plain"] == "('4', '1')"
+
+
+def test_kernels_end_with_their_chapters(tmp_path):
+    (done,), _ = run(tmp_path, ["import os\nprint(os.getpid())"])
+    process = int(done.notebook.cells[0].outputs[0].text)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert not list(Path(tmp_path).iterdir())
