@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from sample_book import ROOT
 
-from mirage_lib import families, ladder, lm, sweep, tasks
+from mirage_lib import cli, families, ladder, lm, stats, sweep, tasks
 from mirage_lib.items import ItemsError, items_table, write
 
 ASKED = tasks.arithmetic("addition", 2, n=3, layout="compact")
@@ -68,6 +68,30 @@ def test_every_member_is_asked_every_task():
         "b@main on addition-2-compact",
         "b@main on other",
     ]
+
+
+def test_a_question_of_several_seeds_has_one_number():
+    """Of one digit there are 26 questions: three seeds ask them all, and no more."""
+    make = partial(tasks.arithmetic, "addition", 1, 26, shot_sets=2, layout="question")
+    tables = sweep.seeded(make, [0, 1, 2])
+    table = pd.concat(tables)
+    assert table["item"].nunique() == 26 and len(table) == 3 * 2 * 26
+    assert [part["shot_set"].unique().tolist() for part in tables] == [[0, 1], [2, 3], [4, 5]]
+    asked = table["prompt"].str.rpartition("\n")[2]
+    assert asked.groupby(table["item"]).nunique().eq(1).all() and asked.nunique() == 26
+    # whatever other seeds are asked
+    pd.testing.assert_frame_equal(sweep.seeded(make, [2])[0], tables[2])
+    right = items_table(task="t", model="m", item=table["item"], hit=[[True]] * len(table))
+    assert cli.scores(right)["low"].item() == stats.wilson(26, 26).low
+
+
+def test_a_question_may_have_several_lines():
+    def make(seed):
+        prompts = [f"Q: 1+1?\nA: 2\n{'Q: 5+5?' if seed else 'Q: 3+4?'}\nA: 7\nQ: {n}?\nA:" for n in ("2+2", "1+3")]
+        return pd.DataFrame({"task": "t", "item": [0, 1], "shot_set": 0, "prompt": prompts, "target": " 4\n"})
+
+    one, two = sweep.seeded(make, [0, 1])
+    assert one["item"].nunique() == 2 and one["item"].tolist() == two["item"].tolist()
 
 
 def test_the_key_changes_with_every_part_of_it(monkeypatch):
