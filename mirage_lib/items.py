@@ -266,7 +266,10 @@ def read(file: str | Path) -> pd.DataFrame:
     """
     arrow = read_arrow(Path(file))
     table = to_pandas(arrow)
-    table.attrs["about"] = json.loads((arrow.schema.metadata or {}).get(b"mirage", b"null"))
+    try:
+        table.attrs["about"] = json.loads((arrow.schema.metadata or {}).get(b"mirage", b"null"))
+    except ValueError as error:
+        raise ItemsError(f"{file} does not say what it is about: measure it again ({error})") from error
     return table
 
 

@@ -188,6 +188,7 @@ def test_no_interval_leaves_0_to_1_or_has_no_width():
             task="t", model="m", item=[i // 2 for i in range(2 * n)], shot_set=[0, 1] * n, hit=[[True], [False]] * n
         )
         row = cli.scores(half).iloc[0]
+        assert row["low"] == stats.wilson(n / 2, n).low  # a question counts once
         assert 0 <= row["low"] < row["accuracy"] - 0.1 and row["accuracy"] + 0.1 < row["high"] <= 1
 
 

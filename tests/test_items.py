@@ -162,9 +162,11 @@ def test_values_that_do_not_fit_their_lengths_are_refused():
 
 def test_a_flipped_bit_is_found(tmp_path):
     """By the checksum of the page alone: the file still has all its parts."""
-    write(tmp_path / "one.parquet", items_table(item=np.arange(1000)))
-    whole = (tmp_path / "one.parquet").read_bytes()
-    (tmp_path / "one.parquet").write_bytes(whole[:60] + bytes([whole[60] ^ 1]) + whole[61:])
+    logprob = Ragged(-np.random.default_rng(0).random(1000), np.ones(1000, int))
+    write(tmp_path / "one.parquet", items_table(logprob=logprob))
+    whole = bytearray((tmp_path / "one.parquet").read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (tmp_path / "one.parquet").write_bytes(whole)
     with pytest.raises(ItemsError, match="cut short or no parquet file: measure it again"):
         read(tmp_path / "one.parquet")
 
@@ -185,3 +187,12 @@ def test_what_another_tool_wrote_is_said(tmp_path, data, kind):
     (tmp_path / "log").write_bytes(data)
     with pytest.raises(ItemsError, match=f"log {kind}.*, and no items table: this reads the parquet files"):
         read(tmp_path / "log")
+
+
+def test_what_a_table_is_about_is_read_or_refused(tmp_path):
+    write(tmp_path / "one.parquet", items_table(item=[1]), {"seed": 3})
+    assert read(tmp_path / "one.parquet").attrs["about"] == {"seed": 3}
+    whole = (tmp_path / "one.parquet").read_bytes()
+    (tmp_path / "one.parquet").write_bytes(whole.replace(b'{"seed": 3}', b'{"seed": 3]'))
+    with pytest.raises(ItemsError, match="does not say what it is about: measure it again"):
+        read(tmp_path / "one.parquet")

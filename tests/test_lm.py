@@ -477,6 +477,29 @@ def test_many_samples_make_small_batches(monkeypatch):
     assert parts["samples"].tolist() == whole["samples"].tolist()
 
 
+def test_room_for_long_answers_makes_small_batches(monkeypatch):
+    model, sizes = tiny_models.neox(), []
+    asked = task(["1+1=", "1+2=", "1+3=", "1+4="], ["2\n"] * 4)
+    lm.measure(model, asked, max_tokens=100)
+    run = lm.score
+    monkeypatch.setattr(lm, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
+    # 3 tokens of the examples, 1 of a question, 2 of a target
+    monkeypatch.setattr(lm, "KEPT_AT_ONCE", 64 * 2 * (3 + 1 + 2 + 100))
+    lm.measure(model, asked, max_tokens=100)
+    assert sizes == [2, 2]
+
+
+@pytest.mark.parametrize("length", [91, 92, 93])
+def test_a_question_may_be_as_long_as_the_model_reads(length):
+    """Of 96 tokens: the prompt with its equals sign, and three of the target."""
+    model, asked = tiny_models.llama(), task(["1" * length + "="], ["22\n"])
+    if length == 93:
+        with pytest.raises(ValueError, match="needs 97 tokens, the model reads 96"):
+            lm.measure(model, asked)
+    else:
+        check(model, asked, lm.measure(model, asked), 3)
+
+
 def test_right_answers_are_not_generated():
     model = tiny_models.neox()
     asked = task_for(model, TEXTS["same beginning"])

@@ -345,6 +345,24 @@ def test_a_sweep_of_a_real_model_is_what_measure_gives(tmp_path, model):
     assert table["choice_logprob"].isna().sum() == 8  # of the two tasks without options
 
 
+def test_no_model_is_taken_for_another(monkeypatch):
+    """Each checkpoint and precision is loaded, and asked with its own settings."""
+    loaded, asked = [], []
+    monkeypatch.setattr(families, "load", lambda *args, **rest: loaded.append((*args, *rest.items())) or loaded[-1])
+    monkeypatch.setattr(lm, "measure", lambda model, task, **rest: asked.append((model, rest)))
+    which = [("step1", "float32"), ("step2", "float32"), ("step2", "bfloat16"), ("step1", "bfloat16")]
+    cells = [
+        sweep.Cell("m", revision, ASKED, {"dtype": dtype, "temperature": temperature, "samples": 1})
+        for revision, dtype in which
+        for temperature in (0.5, 2.0)
+    ]
+    for cell in cells:
+        sweep._measure(cell, "run")
+    assert loaded == [("m", revision, ("dtype", dtype)) for revision, dtype in which]
+    assert [model[1] for model, _ in asked] == [cell.revision for cell in cells]
+    assert [rest for _, rest in asked] == [{"temperature": t, "samples": 1} for t in (0.5, 2.0)] * 4
+
+
 def test_a_model_is_loaded_once_for_its_cells_and_again_for_another_run(tmp_path, model, monkeypatch):
     loads = []
     load = families.load
