@@ -304,7 +304,7 @@ def default_layout(models) -> str:
     >>> default_layout(["smollm2"])
     'plain'
     """
-    places = [(families.LADDER / model, Path(model)) for model in models]
+    places = [(families.LADDER / model, Path(model).expanduser()) for model in models]
     trained = [any((place / "training.json").exists() for place in two) for two in places]
     return "compact" if all(trained) else "plain"
 

@@ -168,7 +168,7 @@ def _find(model: str, revision: str) -> tuple[str, str, float, dict]:
     if model == "smollm2":
         folder = smollm2_folder()
     else:
-        folder = next((path for path in (LADDER / model, Path(model)) if path.is_dir()), None)
+        folder = next((path for path in (LADDER / model, Path(model).expanduser()) if path.is_dir()), None)
     step = revision.removeprefix("step")
     if folder:
         kept = sorted((path.name for path in folder.glob("step*")), key=lambda name: (len(name), name))
@@ -180,9 +180,9 @@ def _find(model: str, revision: str) -> tuple[str, str, float, dict]:
             family = "ladder-chain" if record["family"] == "chain" else "ladder"
             tokens = record["tokens"] // record["steps"] * (record["steps"] if revision == "main" else int(step))
         return str(folder), family, tokens, {} if revision == "main" else {"subfolder": revision}
-    pythia = "/pythia-" in model
-    tokens = int(step) * published.STEP_TOKENS if pythia and step.isdigit() else float("nan")
-    family = ("pythia-deduped" if model.endswith("-deduped") else "pythia") if pythia else model
+    # of EleutherAI's other models of that name, as those with smaller batches, a step has other tokens
+    family = next((name for name in ("pythia", "pythia-deduped") if model in set(members(name)["model"])), model)
+    tokens = int(step) * published.STEP_TOKENS if family != model and step.isdigit() else float("nan")
     return model, family, tokens, {"revision": revision}
 
 
@@ -214,7 +214,7 @@ def cache_folder() -> Path:
     """Where converted models are kept: MIRAGE_CACHE, else the user's cache folder."""
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("MIRAGE_CACHE") or user_cache_dir("mirage_lib"))
+    return Path(os.environ.get("MIRAGE_CACHE") or user_cache_dir("mirage_lib")).expanduser()
 
 
 def smollm2_folder() -> Path:

@@ -152,6 +152,13 @@ def fetch(name: str) -> Path:
 
 
 def _remedy(name: str) -> str:
+    given = Path(os.environ.get("MIRAGE_DATA") or "/nowhere").expanduser()
+    there = [part for part in ("MNIST", "cifar-100-python", "omniglot-py") if (given / part).exists()]
+    if there:
+        return (
+            f"put the file of {FILES[name].url} into {given}; what is there is torchvision's ({', '.join(there)}), "
+            "which keeps the same images in other files"
+        )
     return f"put the file of {FILES[name].url} into a folder and name it with MIRAGE_DATA"
 
 

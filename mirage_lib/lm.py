@@ -15,7 +15,9 @@ import inspect
 import itertools
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,8 @@ TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
 LOGITS_AT_ONCE = 1 << 25  # numbers
 KEPT_AT_ONCE = 1 << 29  # numbers of keys and values
 ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
+NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate")  # on a CPU the error has no type of its own
+_checked: WeakKeyDictionary = WeakKeyDictionary()  # network: (tokens of its longest question so far, numbers it keeps)
 
 
 class Row(NamedTuple):
@@ -37,6 +41,28 @@ class Row(NamedTuple):
     prompt: list[int]
     target: list[int]
     generate: bool
+
+
+class Reading(NamedTuple):
+    """What counts of the logits, and where an answer ends.
+
+    size, holes : ids from `size` on, and those in `holes`, are no token of the tokenizer: they only pad the embedding.
+    ends : ids that end an answer. max_tokens : where an answer without one is cut.
+    """
+
+    size: int
+    holes: list[int]
+    ends: set[int]
+    max_tokens: int
+
+    def logits(self, logits):
+        """The logits of the tokenizer's ids, float32. Raises FloatingPointError where they are no numbers."""
+        logits = logits[..., : self.size].float()
+        if not logits.max().isfinite():
+            raise FloatingPointError
+        if self.holes:
+            logits[..., self.holes] = -float("inf")
+        return logits
 
 
 class Scored(NamedTuple):
@@ -72,9 +98,10 @@ def measure(
     table, and another batch size changes log-probabilities by less than 1e-5.
 
     Raises ValueError for a task without questions or what it needs, a prompt that is empty or ends with a space, a
-    target with a stop before its end or with characters that the tokenizer does not know, a question too long for the
-    model, and arguments out of range. Warns of a model whose keys and values questions cannot share, as a state-space
-    model has none: each question is run alone, and a whole pass for each token that it writes, which is slow.
+    target that is not the option it should be, has a stop before its end, or characters or a stop that the tokenizer
+    does not know, a question too long for the model, a model that looks ahead (an encoder) or whose numbers overflow,
+    and arguments out of range. Warns of targets without a stop, and of a model that does not give in batches what it
+    gives in whole passes, as a state-space model does not: then each question is run alone, which is slow.
 
     >>> from mirage_lib import families, metrics, tasks
     >>> task = tasks.arithmetic("addition", 2, n=50, layout="compact")
@@ -82,13 +109,9 @@ def measure(
     >>> bool(metrics.exact_match(items).mean() > 0.8)
     True
     """
-    needs = {"task", "item", "shot_set", "prompt", "target", "digits"} | ({"answer"} if "choices" in task else set())
-    missing = needs - set(task)
-    if missing or task.empty:
-        raise ValueError(f"no task: {len(task)} questions, without the columns {sorted(missing)}; see mirage_lib.tasks")
-    holes = [name for name in sorted(needs | {"choices"} & set(task)) if task[name].isna().any()]
-    if holes:
-        raise ValueError(f"no task: values are missing in {', '.join(holes)}; tasks with and without choices go apart")
+    import torch
+
+    _check_task(task)
     rows = encode(model.tokenizer, task)
     longest = max(len(row.target) for row in rows if row.generate)
     max_tokens = longest if max_tokens is None else max_tokens
@@ -97,61 +120,154 @@ def measure(
             f"measure needs max_tokens of at least {longest}, the longest target, samples of at least 0, a temperature "
             f"above 0 and a batch_size of at least 1; these are {max_tokens}, {samples}, {temperature}, {batch_size}"
         )
-    needed = max(len(row.prompt) + max(len(row.target), max_tokens) for row in rows)
-    limit = getattr(model.network.config, "max_position_embeddings", None) or needed
-    if needed > limit:
-        raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
+    reading = _reading(model, rows, max_tokens)
     uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
-    # ids from here on only pad the embedding
-    vocabulary = min(len(model.tokenizer), model.network.config.vocab_size)
-    ends = stops(model.tokenizer)
-    early = next((row for row in rows if row.generate and ends & set(row.target[:-1])), None)
-    if early:
-        raise ValueError(f"the target {early.text!r} has a stop before its end: an answer ends at its first newline")
-
-    kept = kept_per_token(model, needed)
-    if not kept:
-        warnings.warn(f"questions cannot share what {model.name} keeps: each is run alone, which is slow", stacklevel=2)
-
-    def run(prefix, batch):
-        drawn = uniform[[row.item for row in batch]]
-        if not kept:
-            return score_alone(model.network, batch, vocabulary, ends, max_tokens, drawn, temperature)
-        return score(model.network, prefix, batch, vocabulary, ends, max_tokens, drawn, temperature)
-
-    import torch
 
     threads = torch.get_num_threads()
     if model.params < ONE_THREAD:
         torch.set_num_threads(1)
     try:
-        scored = _in_batches(run, rows, model, batch_size, kept * max(1, samples), progress)
+        with torch.inference_mode():
+            kept, why = sharing(model, rows, reading)
+            if why:
+                told = f"questions cannot share what {model.name} keeps ({why}): each is run alone, which is slow"
+                warnings.warn(told, stacklevel=2)
+
+            def run(prefix, batch):
+                drawn = uniform[[row.item for row in batch]]
+                if why:
+                    return score_alone(model.network, batch, reading, drawn, temperature)
+                return score(model.network, prefix, batch, reading, drawn, temperature)
+
+            scored = _in_batches(run, rows, model, reading, batch_size, kept * max(1, samples), progress)
+    except FloatingPointError:
+        raise ValueError(
+            f"{model.name} gives NaN or infinity in {model.network.dtype}, which is no score; numbers that are too "
+            "large for float16 fit into bfloat16 and float32"
+        ) from None
     finally:
         torch.set_num_threads(threads)
     return _table(model, task, rows, scored)
 
 
-def kept_per_token(model: Model, needed: int) -> int:
-    """How many numbers, keys and values, a model keeps for each token it has read; 0 if questions cannot share them.
+def _check_task(task: pd.DataFrame) -> None:
+    """Raise ValueError unless a task has questions, all columns without a gap, and targets that are the answers."""
+    needs = {"task", "item", "shot_set", "prompt", "target", "digits"} | ({"answer"} if "choices" in task else set())
+    missing = needs - set(task)
+    if missing or task.empty:
+        raise ValueError(f"no task: {len(task)} questions, without the columns {sorted(missing)}; see mirage_lib.tasks")
+    holes = [name for name in sorted(needs | {"choices"} & set(task)) if task[name].isna().any()]
+    if holes:
+        raise ValueError(f"no task: values are missing in {', '.join(holes)}; tasks with and without choices go apart")
+    for row in task.itertuples() if "choices" in task else ():
+        options = list(row.choices)
+        if "" in options:
+            raise ValueError(f"item {row.item} has an empty option, which has no token and no probability")
+        if not 0 <= row.answer < len(options) or options[row.answer] != row.target:
+            raise ValueError(
+                f"item {row.item} has answer {row.answer} of {options}, which is not its target {row.target!r}: "
+                "options are counted from 0"
+            )
 
-    needed : tokens of the longest question with its answer.
 
-    They cannot where states stand in the place of keys and values, as in state-space models; where the cache itself
-    counts places (MPT); and where attention has a window that is shorter, for masked tokens would take places in it.
+def _reading(model: Model, rows: list[Row], max_tokens: int) -> Reading:
+    """How to read a model's answers. Raises ValueError for questions that it cannot be asked."""
+    config = model.network.config.get_text_config(decoder=True)
+    ids = set(model.tokenizer.get_vocab().values())
+    size = min(max(ids) + 1, config.vocab_size)
+    ends = stops(model.tokenizer, model.network)
+    largest = max(max(row.prompt + row.target) for row in rows)
+    if largest >= config.vocab_size:
+        raise ValueError(f"the tokenizer gives the id {largest}, and {model.name} has {config.vocab_size}: not a pair")
+    needed = max(len(row.prompt) + max(len(row.target), max_tokens) for row in rows)
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit and needed > limit > 0:  # XLNet says -1 for no limit
+        raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
+    for row in rows:
+        if row.generate and ends & set(row.target[:-1]):
+            raise ValueError(f"the target {row.text!r} has a stop before its end: an answer ends at its first newline")
+        if "\n" in row.text and row.target[-1] not in ends:
+            raise ValueError(
+                f"the tokenizer drops the newline of {row.text!r}, and an answer that goes on would count as right: "
+                "this model needs targets without newlines"
+            )
+    cut = [row.text for row in rows if row.generate and row.target[-1] not in ends]
+    if cut:
+        told = f"{len(cut)} targets, the first {cut[0]!r}, end without a stop: an answer that goes on counts as right"
+        warnings.warn(told, stacklevel=3)
+    return Reading(size, sorted(set(range(size)) - ids), ends, max_tokens)
+
+
+def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, str]:
+    """How many numbers, keys and values, a model keeps for each token that it reads, and why rows cannot share them.
+
+    Tried, once a model and again for longer questions: the longest row and the shortest are continued in one batch,
+    with a common beginning and masks, and must have the logits of whole passes; if they have not, or if there is an
+    error, the reason is not empty. It is empty if they may share. Raises ValueError for a model that is not causal.
     """
     import torch
 
-    with torch.inference_mode():
-        out = model.network(
-            input_ids=torch.zeros((1, 1), dtype=torch.long, device=model.network.device), use_cache=True
+    network = model.network
+    needed = max(len(row.prompt) + max(len(row.target), reading.max_tokens) for row in rows)
+    before, kept = _checked.get(network, (0, 0))
+    if needed <= before:
+        return kept, ""
+    longest = max(rows, key=lambda row: len(row.prompt) + len(row.target))
+    shortest = min(rows, key=lambda row: len(row.prompt) + len(row.target))
+    *head, last = longest.prompt + longest.target
+    one, two = (whole(network, [*head, i], len(head) + 1, reading)[:-1] for i in (last, (last + 1) % reading.size))
+    if _differ(one, two, network.dtype):
+        raise ValueError(
+            f"{model.name} is not causal: what it expects at a place changes with what stands after it, as in an "
+            "encoder, and its probabilities are none of answers"
         )
-    layers = getattr(getattr(out, "past_key_values", None), "layers", [])
-    known = {type(layer).__name__ for layer in layers} <= {"DynamicLayer", "DynamicSlidingWindowLayer"}
-    config = model.network.config
-    windows = [getattr(config, name, None) or needed for name in ("sliding_window", "window_size")]
-    if not layers or not known or config.model_type == "mpt" or needed > min(windows):
-        return 0
-    return sum(layer.keys.numel() + layer.values.numel() for layer in layers)
+    batch = [longest, shortest, longest._replace(prompt=longest.prompt[:-1] or longest.prompt)]
+    # wrong in the last token or in the first, so that nothing or everything of a target is masked
+    places = [len(longest.target) - 1, 0, 0]
+    begun = [[*row.target[:n], (row.target[n] + 1) % reading.size] for row, n in zip(batch, places, strict=True)]
+    try:
+        shared = common_prefix([row.prompt for row in batch])
+        prefix = run_prefix(network, longest.prompt[:shared])
+        forced = teacher_forced(network, prefix, batch, reading, reading.max_tokens)
+        said = [list(forced.logits[i, : len(answer)]) for i, answer in enumerate(begun)]
+
+        def choose(logits, going):
+            for (i, _), each in zip(going, logits, strict=True):
+                said[i].append(each)
+            return logits.argmax(-1).tolist()
+
+        answers = finish(network, forced, [0, 1, 2], begun, reading._replace(ends=set()), choose)
+        for row, answer, logits in zip(batch, answers, said, strict=True):
+            alone = whole(network, row.prompt + answer[:-1], len(answer), reading)
+            if _differ(alone, torch.stack(logits), network.dtype):
+                return 0, "in a batch it answers otherwise"
+        numbers = sum(layer.keys.numel() + layer.values.numel() for layer in forced.cache.layers)
+    except FloatingPointError:
+        raise
+    except Exception as error:
+        if NO_MEMORY.search(str(error)):
+            raise
+        return 0, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    _checked[network] = needed, -(-numbers // (len(batch) * (forced.start + forced.width)))
+    return _checked[network][1], ""
+
+
+def whole(network, ids: list[int], last: int, reading: Reading):
+    """Logits after each of the `last` ids, shape (last, reading.size), from one pass without a cache."""
+    import torch
+
+    out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=False)
+    return reading.logits(out.logits[0, -last:])
+
+
+def _differ(one, two, dtype) -> bool:
+    """Whether logits, shape (places, ids), differ at any place by more than rounding, on the scale of their spread."""
+    import torch
+
+    one, two = one.log_softmax(-1), two.log_softmax(-1)
+    known = one.isfinite() & two.isfinite()
+    far = torch.where(known, (one - two).abs(), 0).mean(-1).max()
+    return not far <= (1e-4 if dtype == torch.float32 else 0.05) * one[known].std()
 
 
 def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
@@ -173,17 +289,24 @@ def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
             task["target"], task["choices"] if "choices" in task else [()] * len(task), strict=True
         )
     ]
-    whole = [prompt + text for prompt, texts in zip(prompts, continuations, strict=True) for text in texts]
-    heads, ids = tokenizer(prompts)["input_ids"], iter(tokenizer(whole)["input_ids"])
-    # a token that begins every text may be the one for what is unknown
-    unknown = tokenizer.unk_token_id
-    usual = tokenizer("")["input_ids"].count(unknown)
-    for item, (head, texts) in enumerate(zip(heads, continuations, strict=True)):
-        for number, text in enumerate(texts):
-            both = next(ids)
-            if both[: len(head)] != head or len(both) == len(head):
-                raise ValueError(f"the tokenizer joins the target {text!r} with its prompt: add a space")
-            if both.count(unknown) > usual and tokenizer.unk_token not in prompts[item] + text:
+    texts = [prompt + text for prompt, several in zip(prompts, continuations, strict=True) for text in several]
+    around = tokenizer("")["input_ids"]  # what stands around every text
+    begin, unknown = tokenizer.bos_token_id, tokenizer.unk_token_id
+
+    def encoded(texts):
+        """A text that brings its own token for the beginning gets no second one."""
+        for text, ids in zip(texts, tokenizer(texts)["input_ids"], strict=True):
+            twice = begin in around and ids[:2] == [begin, begin] and text.startswith(tokenizer.bos_token)
+            yield ids[1:] if twice else ids
+
+    wholes = encoded(texts)
+    for item, (head, several) in enumerate(zip(encoded(prompts), continuations, strict=True)):
+        for number, text in enumerate(several):
+            both = next(wholes)
+            if both[: len(head)] != head or len(both) == len(head) or not head:
+                raise ValueError(_seam(tokenizer, prompts[item], text, head, both))
+            # a token that begins every text may be the one for what is unknown
+            if both.count(unknown) > around.count(unknown) and tokenizer.unk_token not in prompts[item] + text:
                 raise ValueError(
                     f"the tokenizer does not know all characters of {prompts[item][-30:] + text!r}; the ladder reads "
                     'digits and "+*=" only, layout="compact"'
@@ -192,10 +315,25 @@ def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def stops(tokenizer) -> set[int]:
-    """Ids that end an answer: every token with a newline in it, and the end of text."""
+def _seam(tokenizer, prompt: str, text: str, head: list[int], both: list[int]) -> str:
+    """Why the ids of a prompt with a continuation do not begin with those of the prompt, or end there."""
+    if not set(head) - set(tokenizer.all_special_ids):
+        return f"the tokenizer makes no token of {prompt[-30:]!r}: are its files (tokenizer.json) beside the model's?"
+    if not text:
+        return "a target is empty: it has no token to score"
+    if head[-1] == both[-1] and head[-1] in tokenizer.all_special_ids and both[: len(head) - 1] == head[:-1]:
+        end = tokenizer.convert_ids_to_tokens(head[-1])
+        return f"the tokenizer appends {end!r} to every text, also between prompt and answer: set add_eos_token=False"
+    if both == head:
+        return f"the tokenizer makes no token of {text!r}: nothing is left to score"
+    return f"the tokenizer joins the target {text!r} with its prompt: add a space"
+
+
+def stops(tokenizer, network=None) -> set[int]:
+    """Ids that end an answer: every token with a newline in it, the end of text, and what the network ends with."""
     newline = {i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("\n", "Ċ", "<0x0A>"))}
-    return newline | {tokenizer.eos_token_id} - {None}
+    ends = getattr(getattr(network, "generation_config", None), "eos_token_id", None)
+    return (newline | {tokenizer.eos_token_id} | set(ends if isinstance(ends, list) else [ends])) - {None}
 
 
 def common_prefix(prompts: list[list[int]]) -> int:
@@ -294,7 +432,7 @@ def _rows(cache, rows: list[int], places: int):
     return new
 
 
-def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int, places: int) -> Forced:
+def teacher_forced(network, prefix: Prefix, batch: list[Row], reading: Reading, places: int) -> Forced:
     """Run prompts and targets of rows that begin with the prefix; logits only where a target token is predicted.
 
     places : what the cache has room for behind the targets.
@@ -320,25 +458,23 @@ def teacher_forced(network, prefix: Prefix, batch: list[Row], vocabulary: int, p
         use_cache=True,
         logits_to_keep=torch.arange(before, width, device=device),
     )
-    logits = out.logits[..., :vocabulary]
+    logits = reading.logits(out.logits)
     first = torch.tensor([len(tail) - 1 - before for tail in tails], device=device)
     # prompts of one length, the usual case, need no copy of so many numbers
     if first.any():
         place = (first[:, None] + torch.arange(steps, device=device)).clamp(max=width - 1 - before)
-        logits = logits.gather(1, place[..., None].expand(-1, -1, vocabulary))
-    return Forced(logits[:, :steps].float(), out.past_key_values, prefix.length, width, [len(tail) for tail in tails])
+        logits = logits.gather(1, place[..., None].expand(-1, -1, logits.shape[-1]))
+    return Forced(logits[:, :steps], out.past_key_values, prefix.length, width, [len(tail) for tail in tails])
 
 
-def score(
-    network, prefix: Prefix, batch: list[Row], vocabulary: int, ends: set[int], max_tokens: int, uniform, temperature
-) -> list[Scored]:
+def score(network, prefix: Prefix, batch: list[Row], reading: Reading, uniform, temperature) -> list[Scored]:
     """Score one batch of rows that begin with the same prefix.
 
     uniform : random numbers for the samples, shape (rows, samples, max_tokens).
     """
     import torch
 
-    forced = teacher_forced(network, prefix, batch, vocabulary, max_tokens)
+    forced = teacher_forced(network, prefix, batch, reading, reading.max_tokens)
     lengths = np.array([len(row.target) for row in batch])
     padded = np.zeros((len(batch), lengths.max()), np.int64)
     for target, row in zip(padded, batch, strict=True):
@@ -356,7 +492,7 @@ def score(
         misses = np.flatnonzero(~hit[i, : lengths[i]])
         if row.generate and len(misses):
             wrong[i] = [*row.target[: misses[0]], int(choice[i, misses[0]])]
-    greedy = finish(network, forced, list(wrong), list(wrong.values()), vocabulary, ends, max_tokens)
+    greedy = finish(network, forced, list(wrong), list(wrong.values()), reading, _first_choice)
     for i, answer in zip(wrong, greedy, strict=True):
         outputs[i] = answer
 
@@ -365,27 +501,23 @@ def score(
     if drawn:
         rows, numbers = [i for i, _ in drawn], np.array([numbers for _, numbers in drawn])
         begun = _draw(forced.logits[rows, 0], numbers[:, 0], temperature)
-        finished = finish(
-            network, forced, rows, begun[:, None].tolist(), vocabulary, ends, max_tokens, numbers, temperature
-        )
+
+        def draw(logits, going):
+            return _draw(logits, np.array([numbers[place] for place in going]), temperature).tolist()
+
+        finished = finish(network, forced, rows, begun[:, None].tolist(), reading, draw)
         for i, answer in zip(rows, finished, strict=True):
             samples[i].append(answer)
     return [Scored(logprob[i, :length], hit[i, :length], outputs[i], samples[i]) for i, length in enumerate(lengths)]
 
 
-def score_alone(
-    network, batch: list[Row], vocabulary: int, ends: set[int], max_tokens: int, uniform, temperature
-) -> list[Scored]:
+def score_alone(network, batch: list[Row], reading: Reading, uniform, temperature) -> list[Scored]:
     """What `score` gives, for any model: one row at a time, from whole passes without a cache."""
     import torch
 
-    def logits(ids: list[int], last: int):
-        out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=False)
-        return out.logits[0, -last:, :vocabulary].float()
-
     def write(prompt: list[int], answer: list[int], numbers=None) -> list[int]:
-        while not answer or (answer[-1] not in ends and len(answer) < max_tokens):
-            following = logits(prompt + answer, 1)
+        while not answer or (answer[-1] not in reading.ends and len(answer) < reading.max_tokens):
+            following = whole(network, prompt + answer, 1, reading)
             if numbers is None:
                 answer = [*answer, int(following.argmax())]
             else:
@@ -394,7 +526,7 @@ def score_alone(
 
     scored = []
     for row, numbers in zip(batch, uniform, strict=True):
-        said = logits(row.prompt + row.target[:-1], len(row.target))
+        said = whole(network, row.prompt + row.target[:-1], len(row.target), reading)
         target = torch.tensor(row.target, device=network.device)
         logprob = said.log_softmax(-1).gather(-1, target[:, None])[:, 0].cpu().numpy()
         hit = (said.argmax(-1) == target).cpu().numpy()
@@ -407,20 +539,13 @@ def score_alone(
 
 
 def finish(
-    network,
-    forced: Forced,
-    rows: list[int],
-    answers: list[list[int]],
-    vocabulary: int,
-    ends: set[int],
-    max_tokens: int,
-    uniform=None,
-    temperature: float = 1.0,
+    network, forced: Forced, rows: list[int], answers: list[list[int]], reading: Reading, choose: Callable
 ) -> list[list[int]]:
-    """Let a model finish answers whose beginnings are known: greedily, or from random numbers; returns whole answers.
+    """Let a model finish answers whose beginnings are known; returns whole answers.
 
     rows : the row of the teacher-forced batch that each answer belongs to. Of its keys and values the prompt and the
         answer without its last token are used; all but that token agree with the target. The rest is masked.
+    choose : gives the next id of each answer that goes on, from their logits and (number of the answer, its length).
     """
     import torch
 
@@ -428,12 +553,12 @@ def finish(
     answers = [list(answer) for answer in answers]
 
     def unfinished(candidates):
-        return [i for i in candidates if answers[i][-1] not in ends and len(answers[i]) < max_tokens]
+        return [i for i in candidates if answers[i][-1] not in reading.ends and len(answers[i]) < reading.max_tokens]
 
     going = unfinished(range(len(answers)))
     if not going:
         return answers
-    cache = _rows(forced.cache, [rows[i] for i in going], max_tokens)
+    cache = _rows(forced.cache, [rows[i] for i in going], reading.max_tokens)
     kept = torch.tensor([forced.tails[rows[i]] + len(answers[i]) - 1 for i in going], device=device)
     mask = torch.ones((len(going), forced.start + forced.width), dtype=torch.long, device=device)
     mask[:, forced.start :] = torch.arange(forced.width, device=device) < kept[:, None]
@@ -449,21 +574,21 @@ def finish(
             use_cache=True,
             **({"position_ids": position[:, None]} if positions else {}),
         )
-        logits = out.logits[:, -1, :vocabulary].float()
-        if uniform is None:
-            tokens = logits.argmax(-1).tolist()
-        else:
-            tokens = _draw(logits, np.array([uniform[i, len(answers[i])] for i in going]), temperature).tolist()
+        tokens = choose(reading.logits(out.logits[:, -1]), [(i, len(answers[i])) for i in going])
         for i, token in zip(going, tokens, strict=True):
             answers[i].append(token)
         still = unfinished(going)
         position = position + 1
         if still and len(still) < len(going):
             chosen = [going.index(i) for i in still]
-            cache = _rows(cache, chosen, max_tokens)
+            cache = _rows(cache, chosen, reading.max_tokens)
             mask, position = mask[chosen], position[chosen]
         going = still
     return answers
+
+
+def _first_choice(logits, going) -> list[int]:
+    return logits.argmax(-1).tolist()
 
 
 def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
@@ -479,32 +604,33 @@ def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
     return torch.cat(drawn).cpu().numpy()
 
 
-def _in_batches(run, rows: list[Row], model: Model, batch_size: int | None, kept: int, progress: bool) -> list[Scored]:
+def _in_batches(
+    run, rows: list[Row], model: Model, reading: Reading, batch_size: int | None, kept: int, progress: bool
+) -> list[Scored]:
     """Run groups of rows with a common beginning in batches of similar length; the results in the order of rows.
 
     kept : numbers that a row keeps for each of its tokens, in all its samples; 0 if rows share nothing.
     """
-    import torch
     from tqdm.auto import tqdm
 
     scored: list[Scored | None] = [None] * len(rows)
     bar = tqdm(total=len(rows), desc=model.name, unit="answer", disable=not progress)
-    with torch.inference_mode(), bar:
+    with bar:
         for group in groups(rows):
             shared = common_prefix([rows[i].prompt for i in group])
             prefix = run_prefix(model.network, rows[group[0]].prompt[:shared] if kept else [])
             longest = max(len(rows[i].target) for i in group)
             width = max(len(rows[i].prompt) for i in group) - shared + longest
-            numbers = LOGITS_AT_ONCE // (longest * model.network.config.vocab_size)
-            memory = KEPT_AT_ONCE // (kept * (shared + width + longest)) if kept else 1
+            numbers = LOGITS_AT_ONCE // (longest * reading.size)
+            memory = KEPT_AT_ONCE // (kept * (shared + width + reading.max_tokens)) if kept else 1
             size = batch_size or max(1, min(TOKENS_AT_ONCE // width, numbers, memory))
             waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
             while waiting:
                 part = waiting[:size]
                 try:
                     results = run(prefix, [rows[i] for i in part])
-                except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; on a CPU it has no type of its own
-                    if len(part) == 1 or not re.search("out of memory|not enough memory|can't allocate", str(error)):
+                except RuntimeError as error:
+                    if len(part) == 1 or not NO_MEMORY.search(str(error)):
                         raise
                     size = len(part) // 2
                     warnings.warn(f"no memory for {len(part)} questions at once: going on with {size}", stacklevel=3)

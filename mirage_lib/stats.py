@@ -38,9 +38,12 @@ class EmergenceTest(NamedTuple):
 def wilson(successes, n, level=0.95) -> Estimate:
     """Share of successes with its Wilson (1927) interval, honest at 0 and n; arrays broadcast; NaN where n = 0.
 
+    Raises ValueError unless 0 <= successes <= n and 0 < level < 1, as everything here does that takes a level.
+
     >>> [round(float(x), 3) for x in wilson(0, 100)]
     [0.0, 0.0, 0.037]
     """
+    _check_level(level)
     successes, n = np.asarray(successes, float) + 0 * np.asarray(n), np.asarray(n, float) + 0 * np.asarray(successes)
     if ((successes < 0) | (successes > n)).any():
         raise ValueError("successes must lie between 0 and n")
@@ -52,20 +55,30 @@ def wilson(successes, n, level=0.95) -> Estimate:
     return Estimate(*(np.where(n == 0, np.nan, x)[()] for x in (value, low, high)))
 
 
-def mean_interval(scores, level=0.95) -> Estimate:
-    """Mean of per-item scores with an interval: Wilson when all are 0 or 1, Student's t otherwise.
+def mean_interval(scores, level=0.95, bounded=None) -> Estimate:
+    """Mean of per-item scores with an interval: Wilson's for scores from 0 to 1, Student's t for others.
 
-    NaN for no scores; an infinite interval for one score that is not 0 or 1, whose spread is unknown.
+    bounded : whether the metric stays between 0 and 1; if None, whether these scores do.
+
+    Wilson's interval of a sum of s among n stays inside and is never of width zero. It is exact for right and wrong,
+    and wider than need be for scores in between: on [0, 1] no scores vary more than those that are 0 or 1. NaN for no
+    scores; an infinite interval for one score that is not bounded, whose spread is unknown.
 
     >>> [round(float(x), 2) for x in mean_interval([1.0, 2.0, 3.0])]
     [2.0, -0.48, 4.48]
+    >>> [round(float(x), 2) for x in mean_interval([0.5] * 20)]
+    [0.5, 0.3, 0.7]
     """
+    _check_level(level)
     scores = _finite(scores)
-    if np.isin(scores, (0, 1)).all():
-        return Estimate(*(float(x) for x in wilson(scores.sum(), len(scores), level)))
-    mean = float(scores.mean())
-    if len(scores) == 1:
-        return Estimate(mean, -np.inf, np.inf)
+    within = bool(((scores >= 0) & (scores <= 1)).all())
+    if bounded and not within:
+        raise ValueError(f"scores from 0 to 1 go from {scores.min():g} to {scores.max():g}")
+    if within and bounded is not False:
+        return Estimate(*(float(x) for x in wilson(min(scores.sum(), len(scores)), len(scores), level)))
+    mean = float(scores.mean()) if len(scores) else np.nan
+    if len(scores) < 2:
+        return Estimate(mean, *((-np.inf, np.inf) if len(scores) else (np.nan, np.nan)))
     half = stats.t.ppf((1 + level) / 2, len(scores) - 1) * scores.std(ddof=1) / math.sqrt(len(scores))
     return Estimate(mean, mean - half, mean + half)
 
@@ -81,6 +94,7 @@ def bootstrap(scores, statistic=np.mean, level=0.95, resamples=2000, seed=0) -> 
     >>> bootstrap([0] * 20).high > 0.1
     True
     """
+    _check_level(level)
     scores = _finite(scores)
     if len(scores) == 0:
         return Estimate(np.nan, np.nan, np.nan)
@@ -123,6 +137,7 @@ def items_needed(p, power=0.95, chance=0.0, level=0.05) -> int:
     >>> items_needed(0.01), items_needed(0.30, chance=0.25)
     (299, 894)
     """
+    _check_level(level)
     if not (0 <= chance < p <= 1 and 0 < power < 1):
         raise ValueError("items_needed wants 0 <= chance < p <= 1 and 0 < power < 1")
     if chance == 0:
@@ -180,8 +195,9 @@ def emergence_test(scores, noise=None, seed=0, n_items=None) -> EmergenceTest:
     noise : standard error of one score. If given, the null is a straight line of the same rise with that noise;
         otherwise pure noise, which asks the weaker question whether there is more than chance at all: a straight line
         passes, too.
-    n_items : right-or-wrong items of a model. If given, the null is counts: all models have one success rate, the mean
-        of the scores. Gaussian noise never scores infinity, counts of few items often do.
+    n_items : right-or-wrong items, of every model or one number a model. If given, the null is counts: as many right
+        answers, dealt to all models' items at random, so the test is exact (Fisher 1935). Gaussian noise never scores
+        infinity, counts of few items often do. For other scores from 0 to 1 it errs on the safe side.
 
     >>> emergence_test([0.0, 0.0, 0.01, 0.0, 0.01, 0.0, 0.6, 0.9], noise=0.01).p_value < 0.01
     True
@@ -190,14 +206,24 @@ def emergence_test(scores, noise=None, seed=0, n_items=None) -> EmergenceTest:
     score = emergence_score(scores)
     if noise is not None and not noise > 0:
         raise ValueError("noise is the standard error of one score: above 0")
-    if n_items:
-        shape = (20_000, len(scores))
-        null = _emergence(np.random.default_rng(seed).binomial(n_items, scores.mean(), shape) / n_items)
+    if n_items is not None:
+        n_items = np.broadcast_to(np.asarray(n_items, int), scores.shape)
+        if (n_items < 1).any() or (scores < 0).any() or (scores > 1).any():
+            raise ValueError("counts need at least one item a model, and scores from 0 to 1")
+        null = _count_null(tuple(n_items.tolist()), round((scores * n_items).sum()), seed)
     else:
         trend = 0.0 if noise is None else (scores[-1] - scores[0]) / (len(scores) - 1) / noise
         null = emergence_null(len(scores), trend, seed=seed)
     # one added above and below: the observed curve is itself a draw under the null (Davison & Hinkley 1997, 4.11)
-    return EmergenceTest(score, float((1 + (null >= score).sum()) / (1 + len(null))))
+    as_high = (null >= score) | np.isclose(null, score, rtol=1e-9)
+    return EmergenceTest(score, float((1 + as_high.sum()) / (1 + len(null))))
+
+
+@lru_cache
+def _count_null(n_items: tuple[int, ...], right: int, seed: int) -> np.ndarray:
+    """Emergence scores of models that share so many right answers at random, each with its number of items."""
+    rng = np.random.default_rng(seed)
+    return _emergence(rng.multivariate_hypergeometric(n_items, right, 10_000, method="marginals") / n_items)
 
 
 def fit_power_law(x, y) -> Fit:
@@ -306,11 +332,18 @@ def curve(items: pd.DataFrame, metric, by="params", statistic=None, level=0.95) 
     if items[by].isna().any():
         raise ValueError(f"{items[by].isna().sum()} of {len(items)} items have no {by!r}: fill it in or leave them out")
     rows = []
-    for x, group in items.groupby(by, sort=True):
-        scores = metric(group)
-        estimate = bootstrap(scores, statistic, level) if statistic else mean_interval(scores, level)
-        rows.append((x, *estimate, len(group)))
+    scores = [(x, np.asarray(metric(group), float)) for x, group in items.groupby(by, sort=True)]
+    # one kind of interval for all of a curve
+    bounded = all(((each >= 0) & (each <= 1)).all() for _, each in scores)
+    for x, each in scores:
+        estimate = bootstrap(each, statistic, level) if statistic else mean_interval(each, level, bounded)
+        rows.append((x, *estimate, len(each)))
     return pd.DataFrame(rows, columns=["x", "value", "low", "high", "n"])
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"a level lies between 0 and 1, such as 0.95: not {level}")
 
 
 def _finite(scores) -> np.ndarray:

@@ -62,12 +62,15 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
         used for each metric if they are there, in the metric's units: `<metric>_se`, the standard error of the score,
         and `<metric>_chance`, the score of a model that knows nothing. Rows without a scale are left out.
 
+    `n_items` stays with every score: `describe` needs it.
+
     Where no error is given it is sqrt(s (1 - s) / n), s the score between 0 and 1. For items that are right or wrong
     that is the binomial error. For other scores it is the most it can be: on [0, 1] a mean square is at most the mean.
     What models of one size differ by, for other reasons than their items, is not in it.
 
-    Raises ValueError for a missing column, one model only, a model listed twice, a scale that is not above 0 or does
-    not vary, a score that is missing or out of range, an error that is missing or negative.
+    Raises ValueError for a missing column, a row without benchmark, family or model, words instead of numbers ("1.4B"),
+    one model only, a model listed twice, a scale that is not above 0 or does not vary, a score that is missing or out
+    of range, an error that is missing or negative.
 
     >>> table = pd.DataFrame({"benchmark": "quiz", "family": "F", "model": ["a", "b"], "n_items": 100,
     ...     "N": [10, 1000], "grade": [0.2, 0.5], "brier": [0.9, 0.4]})
@@ -82,6 +85,17 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise ValueError(f"the table lacks {', '.join(map(repr, missing))}; it has {', '.join(table.columns)}")
+    for name in ("benchmark", "family", "model"):
+        if (gaps := table[name].isna()).any():
+            first = table.index[gaps.argmax()]
+            raise ValueError(f"column {name!r} is empty in {gaps.sum()} rows, the first is row {first!r}: fill it in")
+    extra = [f"{metric.column}{end}" for metric in metrics for end in ("_se", "_chance")]
+    for name in [*needed[3:], *(name for name in extra if name in table)]:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            try:  # whole numbers above 2^63, as of FLOPs, come as objects
+                table = table.assign(**{name: table[name].astype(float)})
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"column {name!r} must hold numbers, such as 1.4e9 for 1.4B: {error}") from None
     table = table.dropna(subset=scale)
     if not (table[scale] > 0).all():
         raise ValueError(f"column {scale!r} must be above 0: curves are drawn and fitted on a log scale")
@@ -104,12 +118,12 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
                 f"column {column!r} should go from {worst:g} (worst) to {best:g} (best), "
                 f"and is {row[column]:g} for {row['model']!r} on {row['benchmark']!r}"
             )
-        part = table[["benchmark", "family", "model"]].assign(metric=column, x=table[scale], score=score)
+        part = table[["benchmark", "family", "model", "n_items"]].assign(metric=column, x=table[scale], score=score)
         if f"{column}_se" in table:
             part["se"] = table[f"{column}_se"] / abs(best - worst)
         else:
             part["se"] = np.sqrt(score * (1 - score) / table["n_items"])
-        wrong = table[~(part["se"] >= 0)]
+        wrong = table[~((part["se"] >= 0) & (part["n_items"] >= 1))]
         if len(wrong):
             row = wrong.iloc[0]
             raise ValueError(
@@ -163,6 +177,7 @@ def pooled(scores: pd.DataFrame) -> pd.DataFrame:
                         "benchmark": benchmark,
                         "family": name,
                         "model": [f"{size} models" for size in cells.size()],
+                        "n_items": cells["n_items"].sum().to_numpy(),
                         "metric": metric,
                         "x": 10 ** cells["x"].agg(lambda x: np.log10(x).mean()).to_numpy(),
                         "score": fit.params.to_numpy()[:n],
@@ -210,7 +225,8 @@ def describe(scores: pd.DataFrame) -> pd.DataFrame:
 
     Returns the number of `models`; the range of scale in `decades`; the scores of the smallest and the largest model,
     `first` and `last`, and of one that knows nothing, `chance`; the score `emergence`, with the `p_value`, how often
-    pure noise of as many models scores as high (`stats.emergence_test`); Kendall's rank correlation of score and scale
+    as many right answers, dealt to the models at random, score as high (`stats.emergence_test` with their numbers of
+    items; of other scores it is too large rather than too small); Kendall's rank correlation of score and scale
     `tau`, 1 where every step goes up, with its p-value `tau_p`; `place` and `width` of the rise (`rise`), each with a
     95 % interval from scores drawn again with their errors, the same every time. Raises ValueError if no curve has
     five models.
@@ -219,7 +235,9 @@ def describe(scores: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, curve in _curves(scores):
         x, score = curve["x"].to_numpy(), curve["score"].to_numpy()
-        jump, tau = stats.emergence_test(score), kendalltau(x, score)
+        # a mean freed of family effects may lie outside [0, 1]
+        p_value = stats.emergence_test(score.clip(0, 1), n_items=curve["n_items"]).p_value
+        tau = kendalltau(x, score)
         drawn = score + curve["se"].to_numpy() * rng.standard_normal((RESAMPLES, len(x)))
         place, width = rise(x, score)
         # of the redrawn curves that rise at all
@@ -227,7 +245,7 @@ def describe(scores: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             dict(zip(CURVE, key, strict=True))
             | {"models": len(x), "decades": np.log10(x[-1] / x[0]), "first": score[0], "last": score[-1]}
-            | {"chance": curve["chance"].mean(), "emergence": jump.score, "p_value": jump.p_value}
+            | {"chance": curve["chance"].mean(), "emergence": stats.emergence_score(score), "p_value": p_value}
             | {"tau": tau.statistic, "tau_p": tau.pvalue}
             | {"place": place, "place_low": low[0], "place_high": high[0]}
             | {"width": width, "width_low": low[1], "width_high": high[1]}
@@ -239,17 +257,20 @@ def rise(x, score) -> tuple[float, float]:
     """Where a curve has gone half of its way, in units of x, and the decades of x that its middle 80 % takes.
 
     The way goes from the first to the last value of the closest curve that never falls (isotonic regression), so both
-    are about this window of scale; between models it is straight in log x. NaN for a curve that does not rise.
+    are about this window of scale; between models it is straight in log x, and where the curve rests it is the middle
+    of the rest. x in any order; scores at one x count as their mean. NaN for a curve that does not rise.
 
     >>> rise([1e6, 1e7, 1e8, 1e9, 1e10], [0.2, 0.2, 0.2, 0.6, 0.6])
     (316227766.0..., 0.8...)
     """
-    log_x = np.log10(np.asarray(x, float))
-    way = isotonic_regression(np.asarray(score, float)).x
-    way = way - way[0]
-    if way[-1] <= 0:
+    x, place = np.unique(np.asarray(x, float), return_inverse=True)
+    way = isotonic_regression(np.bincount(place, np.asarray(score, float)) / np.bincount(place)).x
+    way = (way - way[0]) / (way[-1] - way[0] or np.nan)
+    if not way[-1] > 0:
         return np.nan, np.nan
-    early, half, late = np.interp([0.1, 0.5, 0.9], way / way[-1], log_x)
+    shares, log_x = np.array([0.1, 0.5, 0.9]), np.log10(x)
+    # a rest begins just before its score, and ends just after it
+    early, half, late = (np.interp(shares - 1e-9, way, log_x) + np.interp(shares + 1e-9, way, log_x)) / 2
     return float(10**half), float(late - early)
 
 
@@ -343,6 +364,7 @@ def _curves(scores: pd.DataFrame):
     for key, rows in scores.groupby(CURVE):
         sizes = rows.groupby("x")
         one = sizes[["score", "chance"]].mean()
+        one["n_items"] = sizes["n_items"].sum()
         one["se"] = sizes["se"].agg(lambda se: np.sqrt((se**2).sum()) / len(se))
         if len(one) >= LEAST:
             curves.append((key, one.reset_index()))

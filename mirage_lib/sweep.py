@@ -73,14 +73,27 @@ def cells(members: pd.DataFrame, tasks: Iterable[pd.DataFrame], **settings) -> l
 
 
 def seeded(make: Callable[..., pd.DataFrame], seeds: Iterable[int]) -> list[pd.DataFrame]:
-    """The task make(seed=...) for each seed, with items numbered on: other questions have other numbers.
+    """The task make(seed=...) for each seed, with shot sets of its own; `item` is a number of the question.
+
+    The number is a digest of the question, which is its prompt after what all prompts of a shot set begin with, and
+    its target: a question that several seeds ask has one number, whichever seeds are asked beside it, and counts once.
 
     >>> from mirage_lib import tasks
-    >>> [table["item"].tolist() for table in seeded(partial(tasks.arithmetic, "addition", 2, n=2), [0, 1])]
-    [[0, 1], [2, 3]]
+    >>> one, two = seeded(partial(tasks.arithmetic, "addition", 1, n=15), [0, 1])
+    >>> len({*one["item"], *two["item"]}), one["shot_set"].unique().tolist(), two["shot_set"].unique().tolist()
+    (20, [0], [1])
     """
-    tables = {seed: make(seed=seed) for seed in seeds}
-    return [table.assign(item=table["item"] + seed * (table["item"].max() + 1)) for seed, table in tables.items()]
+    tables = []
+    for seed in seeds:
+        table = make(seed=seed)
+        # examples end with a line
+        common = {k: os.path.commonprefix(list(part)) for k, part in table.groupby("shot_set")["prompt"]}  # noqa: RUF071
+        cuts = [common[k].rfind("\n") + 1 for k in table["shot_set"]]
+        asked = zip(table["prompt"], cuts, table["target"], strict=True)
+        numbers = [int(_digest(f"{prompt[cut:]}\0{target}".encode())[:12], 16) for prompt, cut, target in asked]
+        sets = table["shot_set"] + seed * (table["shot_set"].max() + 1)
+        tables.append(table.assign(item=numbers, shot_set=sets))
+    return tables
 
 
 def key(cell: Cell) -> dict:

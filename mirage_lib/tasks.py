@@ -210,7 +210,8 @@ def multiple_choice(task: pd.DataFrame, options: int = 4, seed: int = 0) -> pd.D
     rng = np.random.default_rng([seed, options])
     choices, answers = [], []
     for target in task["target"]:
-        places = [i for i, character in enumerate(target) if character.isdigit()]
+        # of other scripts a digit put in would have the value of the one taken out
+        places = [i for i, character in enumerate(target) if character in "0123456789"]
         # the first digit of a longer number stays above zero
         wrong = [
             target[:i] + new + target[i + 1 :]
@@ -278,34 +279,46 @@ def from_jsonl(file: str | Path, name: str = "") -> pd.DataFrame:
     """A task of your own: a file with one JSON object a line, with `prompt` and `target`, and if you like `choices`.
 
     `choices` is a list of different texts of which one is the target. Target and options are taken as they are: let
-    them end with a newline if an answer has to stop there. Raises TaskError with the number of the line that is wrong.
+    them end with a newline if an answer has to stop there. The file is UTF-8, with or without a mark at its beginning.
+    Raises TaskError with the number of the line that is wrong.
     """
     file = Path(file)
     if not file.exists():
         raise TaskError(f"there is no file {file}")
-    rows, choices = [], []
-    for number, text in enumerate(file.read_text("utf-8").split("\n"), 1):
+    data, rows, choices = file.read_bytes(), [], []
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        number = 1 + data[: error.start].count(b"\n")
+        kind = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding, such as Latin-1"
+        raise TaskError(f"{file}, line {number}: this is {kind}, and has to be UTF-8") from None
+    for number, text in enumerate(lines, 1):
+
+        def wrong(why: str, number=number) -> TaskError:
+            return TaskError(f"{file}, line {number}: {why}")
+
         if not text.strip():
             continue
         try:
             row = json.loads(text)
             prompt, target = row["prompt"], row["target"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise TaskError(
-                f"{file}, line {number}: every line needs an object with 'prompt' and 'target' ({error!r})"
-            ) from None
+            raise wrong(f"every line needs an object with 'prompt' and 'target' ({error!r})") from None
+        options = row.get("choices", [])
         if not (isinstance(prompt, str) and isinstance(target, str) and target):
-            raise TaskError(f"{file}, line {number}: prompt and target must be texts, and the target not empty")
-        options = row.get("choices", [target, ""])
+            raise wrong("prompt and target must be texts, and the target not empty")
         if not (isinstance(options, list) and all(isinstance(option, str) for option in options)):
-            raise TaskError(f"{file}, line {number}: choices must be a list of texts")
-        if target not in options:
-            raise TaskError(f"{file}, line {number}: the target {target!r} is none of the choices")
-        if len(options) < 2 or len(set(options)) < len(options):
-            raise TaskError(f"{file}, line {number}: choices must be two texts or more, all different")
+            raise wrong("choices must be a list of texts")
+        if any("\ud800" <= character <= "\udfff" for character in "".join([prompt, target, *options])):
+            raise wrong(r"half a character: a \ud83d without the other half of its pair")
+        if "choices" in row:
+            if target not in options:
+                raise wrong(f"the target {target!r} is none of the choices")
+            if len(options) < 2 or len(set(options)) < len(options) or "" in options:
+                raise wrong("choices must be two texts or more, all different and none empty")
         digits = sum(character.isdigit() for character in target)
         rows.append((name or file.stem, len(rows), 0, prompt, target, digits))
-        choices.append(row.get("choices"))
+        choices.append(options)
     if not rows:
         raise TaskError(f"{file} has no lines: nothing to ask")
     table = pd.DataFrame(rows, columns=COLUMNS)

@@ -7,7 +7,7 @@ its Monte Carlo twin: `draw_items` and `draw_choices` write an items table that 
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln
+from scipy.special import betaln, logsumexp
 
 from mirage_lib.items import Ragged, items_table
 
@@ -27,12 +27,22 @@ def cross_entropy(params, c=8.8e13, alpha=-0.076, irreducible=0.0):
 
 
 def token_probability(ce):
-    """p = exp(-CE): the probability of the right token, in closed form (figure 2B). CE in nats.
+    """p = exp(-CE): the probability of the right token, in closed form (figure 2B). CE in nats, at least 0.
 
     >>> print(token_probability(np.log(2)).round(6))
     0.5
     """
-    return np.exp(-np.asarray(ce, float))
+    ce = np.asarray(ce, float)
+    if (ce < 0).any():
+        raise ValueError(f"a cross-entropy is at least 0 nats, not {ce.min():g}")
+    return np.exp(-ce)
+
+
+def _probability(p) -> np.ndarray:
+    p = np.asarray(p, float)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"probabilities lie in [0, 1], and there are some from {p.min():g} to {p.max():g}")
+    return p
 
 
 def accuracy(p, length):
@@ -41,7 +51,7 @@ def accuracy(p, length):
     >>> accuracy(0.5, [1, 2, 3]).tolist()
     [0.5, 0.25, 0.125]
     """
-    return np.asarray(p, float) ** np.asarray(length)
+    return _probability(p) ** np.asarray(length)
 
 
 def token_edit_distance(p, length):
@@ -52,7 +62,7 @@ def token_edit_distance(p, length):
     >>> print(token_edit_distance(0.75, 4))
     1.0
     """
-    return np.asarray(length) * (1 - np.asarray(p, float))
+    return np.asarray(length) * (1 - _probability(p))
 
 
 # The toy for multiple choice: the correct option has mass p; its K - 1 competitors split the rest, 1 - p, at
@@ -71,9 +81,7 @@ def multiple_choice_grade(p, options):
     """
     if options < 2:
         raise ValueError("a multiple-choice item needs at least 2 options")
-    p = np.asarray(p, float)[..., None]
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("probabilities lie in [0, 1]")
+    p = _probability(p)[..., None]
     with np.errstate(divide="ignore"):
         x = p / (1 - p)
     j = np.arange(options)
@@ -93,7 +101,7 @@ def brier_choices(p, options):
     >>> print(brier_choices(0.5, 4))
     0.375
     """
-    return (1 - np.asarray(p, float)) ** 2 * (1 + 2 / options)
+    return (1 - _probability(p)) ** 2 * (1 + 2 / options)
 
 
 def brier_target(p):
@@ -102,7 +110,7 @@ def brier_target(p):
     >>> print(brier_target(0.5))
     0.25
     """
-    return (1 - np.asarray(p, float)) ** 2
+    return (1 - _probability(p)) ** 2
 
 
 def gamma_accuracy(shape, scale):
@@ -131,7 +139,7 @@ def poisson_length_accuracy(p, mean_extra):
     >>> print(poisson_length_accuracy(0.5, 4).round(4))
     0.0677
     """
-    p = np.asarray(p, float)
+    p = _probability(p)
     return p * np.exp(-np.asarray(mean_extra) * (1 - p))
 
 
@@ -146,13 +154,14 @@ def renyi_entropy(probs, order):
     if order < 0:
         raise ValueError("the order of a Renyi entropy is 0 or more")
     probs = np.asarray(probs, float)
+    # what cannot happen is left out: zero to the power of zero would count it
+    logs = np.log(probs, where=probs > 0, out=np.full_like(probs, -np.inf))
     if order == 1:
-        logs = np.log(probs, where=probs > 0, out=np.zeros_like(probs))
-        return -(probs * logs).sum(-1)
+        return -(probs * np.where(probs > 0, logs, 0)).sum(-1)
     if np.isinf(order):
-        return -np.log(probs.max(-1))
-    # zero to the power of zero would count what cannot happen
-    return np.log(np.where(probs > 0, probs**order, 0).sum(-1)) / (1 - order)
+        return -logs.max(-1)
+    # powers of a high order are too small for numbers, their logarithms are not
+    return logsumexp(np.where(probs > 0, order * np.where(probs > 0, logs, 0), -np.inf), axis=-1) / (1 - order)
 
 
 def decoding_distribution(probs, temperature=1.0, top_p=1.0):

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from functools import partial
 from importlib import import_module
 
 import pandas as pd
@@ -79,7 +80,8 @@ def test_measure_then_metrics(tmp_path, model):
     assert result.exit_code == 0, result.output
     assert f"12 answers are in {file}" in result.output
     answers = read(file)
-    task = tasks.multiple_choice(tasks.arithmetic("addition", 1, n=6, shot_sets=2, layout="compact"), 3)
+    make = partial(tasks.arithmetic, "addition", 1, 6, shot_sets=2, layout="compact")
+    task = tasks.multiple_choice(*sweep.seeded(make, [0]), 3)
     wanted = lm.measure(families.load(str(model)), task, samples=2)
     pd.testing.assert_frame_equal(answers, wanted)
 
@@ -130,7 +132,7 @@ def test_tasks_by_name(tmp_path):
     # a fixed list of questions has no seed
     assert names == ["addition-2", "addition-2", "chain", "chain", "memo-trap", "mine"]
     both = pd.concat(asked("addition"))
-    assert both["item"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert both["item"].nunique() == 6 and both["shot_set"].tolist() == [0, 0, 0, 1, 1, 1]
     assert both["prompt"].nunique() == 6
     assert [len(row) for row in asked("addition", choices=4, seeds=[0])[0]["choices"]] == [4, 4, 4]
 
@@ -179,6 +181,17 @@ def test_the_table_holds_what_can_be_scored(tmp_path):
     assert table["cross_entropy"].fillna(-1).tolist() == [-1, -1, 1]
 
 
+def test_no_interval_leaves_0_to_1_or_has_no_width():
+    """Questions that are right after one of two sets of examples: twenty, three, and four."""
+    for n in (20, 3, 4):
+        half = items_table(
+            task="t", model="m", item=[i // 2 for i in range(2 * n)], shot_set=[0, 1] * n, hit=[[True], [False]] * n
+        )
+        row = cli.scores(half).iloc[0]
+        assert row["low"] == stats.wilson(n / 2, n).low  # a question counts once
+        assert 0 <= row["low"] < row["accuracy"] - 0.1 and row["accuracy"] + 0.1 < row["high"] <= 1
+
+
 def test_ladder_train(tmp_path, monkeypatch):
     monkeypatch.setattr(ladder, "STEPS", {"arithmetic": 2, "chain": 2})
     words = ["ladder", "train", "--family", "chain", "--rungs", "3k", "--processes", "1", "--out", tmp_path]
@@ -205,6 +218,7 @@ def test_ladder_train(tmp_path, monkeypatch):
         (["sweep", "--family", "pythia", "--revisions", "step0,stp1", "--out", "o"], "no revision stp1; there are"),
         (["sweep", "--family", "pythia", "--max-params", "5", "--out", "o"], "no model is left of 1540"),
         (["metrics", "garbage.parquet"], "garbage.parquet is missing, cut short or no parquet file"),
+        (["metrics", "log.jsonl"], "log.jsonl is JSON, perhaps a log of lm-evaluation-harness"),
         (["metrics", "empty"], "empty holds no results: run a sweep into it first"),
         (["metrics", "other.parquet"], "needs the column 'hit'"),
         (["ladder", "train", "--rungs", "9k"], "there is no '9k' in the ladder: choose of 3k, 7k"),
@@ -214,6 +228,7 @@ def test_ladder_train(tmp_path, monkeypatch):
 def test_what_is_wrong_is_said_in_one_message(words, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "garbage.parquet").write_text("PAR1")
+    (tmp_path / "log.jsonl").write_text('{"doc_id": 0}\n')
     (tmp_path / "empty").mkdir()
     write(tmp_path / "other.parquet", items_table(task="t", model="m", answer=[1]))
     result = mirage(*words)

@@ -37,6 +37,31 @@ def test_pythia_has_ten_sizes_of_154_checkpoints():
         assert rows["tokens"].tolist() == [step * 2_097_152 for step in steps]
 
 
+def test_what_somebody_else_calls_pythia_is_no_pythia():
+    found = {
+        name: families._find(name, "step1000")[1:3]
+        for name in (
+            "EleutherAI/pythia-70m",
+            "EleutherAI/pythia-70m-deduped",
+            "x/pythia-70m",
+            "EleutherAI/pythia-70m-v0",
+        )
+    }
+    tokens = 1000 * published.STEP_TOKENS
+    assert found.pop("EleutherAI/pythia-70m") == ("pythia", tokens)
+    assert found.pop("EleutherAI/pythia-70m-deduped") == ("pythia-deduped", tokens)
+    for name, (family, seen) in found.items():
+        assert family == name and np.isnan(seen)
+
+
+def test_a_folder_may_be_named_from_home(monkeypatch, tmp_path):
+    (tmp_path / "model").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert families._find("~/model", "main")[0] == str(tmp_path / "model")
+    monkeypatch.setenv("MIRAGE_CACHE", "~/cache")
+    assert families.cache_folder() == tmp_path / "cache"
+
+
 def test_the_deduplicated_set_has_eight_sizes():
     table = families.members("pythia-deduped")
     names = published.pythia_sizes()["model"][2:]

@@ -358,6 +358,18 @@ def test_a_folder_without_the_file_is_passed_over(server, cache, tmp_path, monke
     assert images.fetch(NAME) == cache / NAME
 
 
+def test_a_folder_of_torchvision_is_told_from_this_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("MIRAGE_DATA", str(tmp_path))
+    monkeypatch.setenv("MIRAGE_OFFLINE", "1")
+    for name, wanted in [
+        ("", "and name it with MIRAGE_DATA"),
+        ("MNIST", r"into .*torchvision's \(MNIST\), which keeps"),
+    ]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        with pytest.raises(Unavailable, match=wanted):
+            images.fetch(NAME)
+
+
 def test_a_folder_of_mine_that_is_none_is_an_error(server, tmp_path, monkeypatch):
     monkeypatch.setenv("MIRAGE_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(

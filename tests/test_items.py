@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mirage_lib.items import COLUMNS, ItemsError, Ragged, first_tokens, items_table, ragged, validate
+from mirage_lib.items import COLUMNS, ItemsError, Ragged, first_tokens, items_table, ragged, read, validate, write
 
 
 def test_every_documented_column_can_be_written_and_read():
@@ -93,6 +93,8 @@ def test_an_empty_answer_is_an_answer():
         ),
         (pd.DataFrame({"squared_error": [1.0, float("nan")]}), ["squared_error"], "missing|NaN"),
         (pd.DataFrame({"answer": [0.5]}), ["answer"], "'answer' must hold int64"),
+        (pd.DataFrame({"choice_logprob": [[-1.0], []]}), ["choice_logprob"], "empty list in row 1"),
+        (pd.DataFrame({"choice_logprob": [[-1.0, 0.5]]}), ["choice_logprob"], "0.5: log-probabilities .* at most 0"),
         (pd.DataFrame({"output": [[1.5]]}), ["output"], "'output' must hold list"),
     ],
 )
@@ -156,3 +158,41 @@ def test_values_that_do_not_fit_their_lengths_are_refused():
     with pytest.raises(ItemsError, match="'hit' has 3 values for lengths of 2"):
         items_table(hit=Ragged(np.array([True, False, True]), np.array([1, 1])))
     assert items_table(hit=[[0, 1.0], [1]])["hit"].tolist() == [[False, True], [True]]
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    """By the checksum of the page alone: the file still has all its parts."""
+    logprob = Ragged(-np.random.default_rng(0).random(1000), np.ones(1000, int))
+    write(tmp_path / "one.parquet", items_table(logprob=logprob))
+    whole = bytearray((tmp_path / "one.parquet").read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (tmp_path / "one.parquet").write_bytes(whole)
+    with pytest.raises(ItemsError, match="cut short or no parquet file: measure it again"):
+        read(tmp_path / "one.parquet")
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (
+            b'{"doc_id": 0, "resps": [[["4", false]]]}\n',
+            "is JSON, perhaps a log of lm-evaluation-harness or inspect_ai",
+        ),
+        (b'\xef\xbb\xbf[{"a": 1}]', "is JSON"),
+        (b"PK\x03\x04rest", "is a zip archive, perhaps a log of inspect_ai"),
+        (b"model,score\na,0.5\n", "is a table as text"),
+    ],
+)
+def test_what_another_tool_wrote_is_said(tmp_path, data, kind):
+    (tmp_path / "log").write_bytes(data)
+    with pytest.raises(ItemsError, match=f"log {kind}.*, and no items table: this reads the parquet files"):
+        read(tmp_path / "log")
+
+
+def test_what_a_table_is_about_is_read_or_refused(tmp_path):
+    write(tmp_path / "one.parquet", items_table(item=[1]), {"seed": 3})
+    assert read(tmp_path / "one.parquet").attrs["about"] == {"seed": 3}
+    whole = (tmp_path / "one.parquet").read_bytes()
+    (tmp_path / "one.parquet").write_bytes(whole.replace(b'{"seed": 3}', b'{"seed": 3]'))
+    with pytest.raises(ItemsError, match="does not say what it is about: measure it again"):
+        read(tmp_path / "one.parquet")

@@ -1,9 +1,13 @@
-"""Faults, planted one at a time in a copy of the library: the unit tests catch each of them."""
+"""Faults, planted one at a time in the library: the unit tests catch each of them.
 
+The tests run in forks of one process that has imported all but the library (`warm.py`): a fault costs about a second.
+"""
+
+import json
 import os
-import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import sample_book
@@ -12,69 +16,179 @@ ROOT = sample_book.ROOT
 # what the fault is -> (module, its tests, what stands there, what the fault makes of it)
 FAULTS = {
     "sign of the exponent": ("theory", "scaling_law", "/ c) ** alpha", "/ c) ** -alpha"),
-    "one token too many": ("theory", "accuracy", "** np.asarray(length)\n", "** (np.asarray(length) + 1)\n"),
-    "right taken for wrong": ("theory", "distance", "* (1 - np.asarray(p, float))", "* np.asarray(p, float)"),
+    "one token too many": ("theory", "accuracy_and", "** np.asarray(length)\n", "** (np.asarray(length) + 1)\n"),
+    "right taken for wrong": ("theory", "distance", "* (1 - _probability(p))\n", "* _probability(p)\n"),
     "parameters exchanged": (
         "theory",
         "beta",
         "betaln(np.asarray(a) + length, b)",
         "betaln(np.asarray(b) + length, a)",
     ),
-    "sign of the entropy": ("theory", "renyi", ".sum(-1)) / (1 - order)", ".sum(-1)) / (order - 1)"),
+    "sign of the entropy": ("theory", "any_order", "axis=-1) / (1 - order)", "axis=-1) / (order - 1)"),
+    "a probability above one": ("theory", "lies_in_0", "if not ((p >= 0) & (p <= 1)).all():", "if False:"),
     "sign of the cross-entropy": ("metrics", "expected_accuracy", "0.0 - np.add.reduceat", "np.add.reduceat"),
     "any for all": ("metrics", "exact_match", "np.logical_and.reduceat", "np.logical_or.reduceat"),
     "forgotten square": ("metrics", "brier", "(1 - probability[answer]) ** 2", "(1 - probability[answer])"),
     "resolution off by one": ("stats", "resolution", "return 1 / n_items", "return 1 / (n_items - 1)"),
     "swapped axis": ("stats", "emergence_score", "np.diff(curves, axis=1)", "np.diff(curves, axis=0)"),
     "half of the interval": ("stats", "mean_interval", "mean - half, mean + half", "mean - half / 2, mean + half / 2"),
-    "questions among the examples": (
-        "tasks",
-        "arithmetic_is_right",
-        "operands(digits, False,",
-        "operands(digits, True,",
+    "an interval that leaves the range": (
+        "stats",
+        "stay_inside",
+        "if within and bounded is not False:",
+        "if not within:",
     ),
+    "a level of 95": ("stats", "a_level", "if not 0 < level < 1:", "if not 0 < level < 100:"),
+    "one item too few": ("stats", "items_needed", "int(n[fails[-1]]) + 1", "int(n[fails[-1]])"),
+    "questions among the examples": ("tasks", "is_right", "operands(digits, False,", "operands(digits, True,"),
     "sign in a rule": ("tasks", "chain_digits", "(u * x + v) % 10", "(u * x - v) % 10"),
-    "a look at the target": ("lm", "generate", "device=device) < kept[:, None]", "device=device) <= kept[:, None]"),
-    "better for worse": ("swap", "range or rise or places", "(table[column] - worst)", "(best - table[column])"),
+    "an option of equal value": ("tasks", "no_wrong_option", 'character in "0123456789"]', "character.isdigit()]"),
+    "a mark read as text": ("tasks", "a_mark", '"utf-8-sig"', '"utf-8"'),
+    "better for worse": ("swap", "one_range", "(table[column] - worst)", "(best - table[column])"),
+    "noise without items": ("swap", "numbers_of_a_curve", ', n_items=curve["n_items"])', ")"),
+    "families for no clusters": ("swap", "one_cluster", 'cov_type="cluster", cov_kwds=clusters, use_t=True', ""),
+    "the error of one for that of a mean": ("swap", "of_one_size", "(se**2).sum()) / len(se)", "(se**2).mean())"),
+    "moves one way only": ("swap", "either_order", 'both["place_low_soft"] > both["place_high_harsh"]', "False"),
+    "decades for half-decades": ("swap", "half_decades", "np.floor(2 * np.log10", "np.floor(np.log10"),
+    "the near end of a rest": ("swap", "either_side", "np.interp(shares - 1e-9,", "np.interp(shares + 1e-9,"),
     "the label read off": ("vision", "read_without", "body[:, ::2]", "body[:, 1::2]"),
     "the seed forgotten": ("vision", "same_seed", "torch.manual_seed(seed)", "torch.manual_seed(0)"),
-    "one item too few": ("stats", "items_needed", "int(n[fails[-1]]) + 1", "int(n[fails[-1]])"),
+    "a look at the target": ("lm", "run_once", "device=device) < kept[:, None]", "device=device) <= kept[:, None]"),
+    "a place too far": ("lm", "run_once", "position = forced.start + kept\n", "position = forced.start + kept + 1\n"),
+    "a byte that does not stop": ("lm", "a_byte", '("\\n", "Ċ", "<0x0A>")', '("\\n", "Ċ")'),
+    "a token beyond the limit": (
+        "lm",
+        "may_be_as_long",
+        "if limit and needed > limit > 0:",
+        "if limit and needed - 1 > limit:",
+    ),
+    "an encoder": ("lm", "looks_ahead", "if _differ(one, two, network.dtype):", "if False:"),
+    "shared unseen": ("lm", "local_window", "if _differ(alone, torch.stack(logits), network.dtype):", "if False:"),
+    "tried only once": ("lm", "is_checked_though", "if needed <= before:", "if before:"),
+    "mass in holes": ("lm", "holes_are_read", "if self.holes:", "if False:"),
+    "the largest id left out": ("lm", "holes_are_read", "min(max(ids) + 1,", "min(max(ids),"),
+    "no number taken for one": ("lm", "overflow", "if not logits.max().isfinite():", "if False:"),
+    "settings of the whole": ("lm", "text_and_images", ".config.get_text_config(decoder=True)", ".config"),
+    "the model's own stop": ("lm", "what_the_model_ends", "set(ends if isinstance(ends, list) else [ends])", "set()"),
+    "two beginnings": ("lm", "own_beginning", "yield ids[1:] if twice else ids", "yield ids"),
+    "a newline that is gone": (
+        "lm",
+        "drops_is_no",
+        'if "\\n" in row.text and row.target[-1] not in ends:',
+        "if False:",
+    ),
+    "an answer that is no option": ("lm", "with_holes_is", "options[row.answer] != row.target", "False"),
+    "no room for the answer": ("lm", "room_for_long", "(shared + width + reading.max_tokens)", "(shared + width)"),
+    "another revision": ("sweep", "taken_for_another", "cell.model, cell.revision, *sorted", "cell.model, *sorted"),
+    "another precision": ("sweep", "taken_for_another", ", *sorted(loading.items()))", ")"),
+    "no temperature": (
+        "sweep",
+        "taken_for_another",
+        "if name not in LOADING}",
+        'if name not in (*LOADING, "temperature")}',
+    ),
+    "a question counted again": ("sweep", "several_seeds", 'f"{prompt[cut:]}', 'f"{seed}{prompt[cut:]}'),
+    "one shot set of all seeds": ("sweep", "several_seeds", "+ seed * (table", "+ 0 * (table"),
+    "settings not in the key": ("sweep", "key_changes", '"settings": settings,', '"settings": {},'),
+    "a file that is there is whole": (
+        "sweep",
+        "damaged",
+        "return items.read_arrow(file).num_rows > 0",
+        "return file.exists()",
+    ),
+    "an option without tokens": (
+        "items",
+        "what_is_wrong",
+        'if name != "output" and (lengths',
+        'if name == "hit" and (lengths',
+    ),
+    "an option above certainty": (
+        "items",
+        "what_is_wrong",
+        'if name in ("logprob", "choice_logprob")',
+        'if name in ("logprob",)',
+    ),
+    "checksums not read": (
+        "items",
+        "flipped_bit",
+        "page_checksum_verification=True",
+        "page_checksum_verification=False",
+    ),
+    "checksums not written": ("items", "flipped_bit", "write_page_checksum=True", "write_page_checksum=False"),
+    "a token more": ("items", "first_tokens_cuts", "values[place < length]", "values[place <= length]"),
+    "a probability for a hit": ("items", "what_is_wrong", "        if wrong:\n", "        if False:\n"),
+    "anybody's Pythia": (
+        "families",
+        "somebody",
+        'in set(members(name)["model"])',
+        '.endswith(name[6:]) and "/pythia-" in model',
+    ),
+    "embeddings counted twice": ("families", "tied", "(0 if outer is inner else outer.numel())", "outer.numel()"),
+    "random weights": ("families", "lack_a_part", 'if info["missing_keys"]:', "if False:"),
+    "pickled weights": ("families", "pickled", "use_safetensors=True", "use_safetensors=None"),
+    "a folder that is not home": ("families", "from_home", "Path(model).expanduser()", "Path(model)"),
+    "out of range": ("published", "planted_fault", "and not values.between(rule.low, rule.high).all()", "and False"),
+    "rows twice": ("published", "planted_fault", "frame.duplicated(table.key).any()", "False"),
+    "rows lost": ("published", "lost_row", "if len(frame) != table.rows:", "if False:"),
+    "another size": ("published", "test_sizes", "11_327_027_200", "11_327_027_201"),
+    "a total for what is not embedded": (
+        "published",
+        "test_sizes",
+        "(1_414_647_808, 1_208_602_624)",
+        "(1_208_602_624, 1_414_647_808)",
+    ),
+    "answers for questions": (
+        "cli",
+        "no_interval",
+        'right.groupby(group["item"]).mean() if "item" in group else right',
+        "right",
+    ),
+    "the first for the last": ("cli", "checkpoints_by_name", ".tail(1)", ".head(1)"),
+    "no options": ("cli", "tasks_by_name", "tasks.multiple_choice(table, choices) for", "table for"),
+    "one metric for another": ("cli", "can_be_scored", "(metrics.cross_entropy,", "(metrics.expected_accuracy,"),
+    "one seed of several": (
+        "cli",
+        "tasks_by_name",
+        "tables += sweep.seeded(make, seeds)",
+        "tables += sweep.seeded(make, seeds[:1])",
+    ),
 }
 
 
-@pytest.fixture
-def copy(tmp_path):
-    """A copy of the library and its tests."""
-    ignored = shutil.ignore_patterns("__pycache__", "sample")
-    for name in ("mirage_lib", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    return tmp_path
-
-
-def run_tests(folder, modules: set[str], tests: set[str]) -> subprocess.CompletedProcess:
-    """Run unit tests, named by a word, against the library in a folder, up to the first that fails."""
+@pytest.fixture(scope="module")
+def warm():
+    """The process in whose forks the tests run."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "PYTEST"))}
-    environment |= {"PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(str(ROOT / name) for name in ("", "tests", "tools"))
+    environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
     environment["CI"] = "true"  # pytest then writes longer reports: they must come to an end too
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", " or ".join(tests)]
-    command += [f"tests/test_{module}.py" for module in modules]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
+    command = [sys.executable, str(ROOT / "tests" / "warm.py")]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=-1, stdout=-1, text=True) as process:
+        yield process
+        process.stdin.close()
 
 
-def test_library_without_faults_passes(copy):
-    run = run_tests(copy, {module for module, *_ in FAULTS.values()}, {tests for _, tests, *_ in FAULTS.values()})
-    assert run.returncode == 0, run.stdout
+def run_tests(warm, log: Path, modules, words, **fault: str) -> int:
+    """Run unit tests, named by a word, against the library with a fault, up to the first that fails."""
+    tests = ["-q", "-x", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(ROOT), "-k", " or ".join(words)]
+    tests += [str(ROOT / "tests" / f"test_{module}.py") for module in modules]
+    print(json.dumps({"tests": tests, "log": str(log)} | fault), file=warm.stdin, flush=True)
+    return int(warm.stdout.readline())
+
+
+def test_library_without_faults_passes(warm, tmp_path):
+    modules, words = ({each[i] for each in FAULTS.values()} for i in (0, 1))
+    code = run_tests(warm, tmp_path / "log", sorted(modules), sorted(words))
+    assert code == 0, (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_caught(copy, fault):
-    module, tests, sound, faulty = FAULTS[fault]
-    path = copy / "mirage_lib" / f"{module}.py"
-    source = path.read_text()
+def test_fault_is_caught(warm, tmp_path, fault):
+    module, word, sound, faulty = FAULTS[fault]
+    source = (ROOT / "mirage_lib" / f"{module}.py").read_text()
     assert source.count(sound) == 1, f"the line for {fault!r} has changed: adapt it in this test"
-    path.write_text(source.replace(sound, faulty))
-    run = run_tests(copy, {module}, {tests})
-    assert run.returncode == 1, run.stdout
-    assert "Error" in run.stdout
-    # the copy is what was tested
-    assert "SyntaxError" not in run.stdout
+    code = run_tests(warm, tmp_path / "log", [module], [word], module=module, source=source.replace(sound, faulty))
+    report = (tmp_path / "log").read_text()
+    assert code == 1, report
+    # a test failed; the module could be read
+    assert "SyntaxError" not in report and "ERROR collecting" not in report

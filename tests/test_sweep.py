@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from sample_book import ROOT
 
-from mirage_lib import families, ladder, lm, sweep, tasks
+from mirage_lib import cli, families, ladder, lm, stats, sweep, tasks
 from mirage_lib.items import ItemsError, items_table, write
 
 ASKED = tasks.arithmetic("addition", 2, n=3, layout="compact")
@@ -68,6 +68,30 @@ def test_every_member_is_asked_every_task():
         "b@main on addition-2-compact",
         "b@main on other",
     ]
+
+
+def test_a_question_of_several_seeds_has_one_number():
+    """Of one digit there are 26 questions: three seeds ask them all, and no more."""
+    make = partial(tasks.arithmetic, "addition", 1, 26, shot_sets=2, layout="question")
+    tables = sweep.seeded(make, [0, 1, 2])
+    table = pd.concat(tables)
+    assert table["item"].nunique() == 26 and len(table) == 3 * 2 * 26
+    assert [part["shot_set"].unique().tolist() for part in tables] == [[0, 1], [2, 3], [4, 5]]
+    asked = table["prompt"].str.rpartition("\n")[2]
+    assert asked.groupby(table["item"]).nunique().eq(1).all() and asked.nunique() == 26
+    # whatever other seeds are asked
+    pd.testing.assert_frame_equal(sweep.seeded(make, [2])[0], tables[2])
+    right = items_table(task="t", model="m", item=table["item"], hit=[[True]] * len(table))
+    assert cli.scores(right)["low"].item() == stats.wilson(26, 26).low
+
+
+def test_a_question_may_have_several_lines():
+    def make(seed):
+        prompts = [f"Q: 1+1?\nA: 2\n{'Q: 5+5?' if seed else 'Q: 3+4?'}\nA: 7\nQ: {n}?\nA:" for n in ("2+2", "1+3")]
+        return pd.DataFrame({"task": "t", "item": [0, 1], "shot_set": 0, "prompt": prompts, "target": " 4\n"})
+
+    one, two = sweep.seeded(make, [0, 1])
+    assert one["item"].nunique() == 2 and one["item"].tolist() == two["item"].tolist()
 
 
 def test_the_key_changes_with_every_part_of_it(monkeypatch):
@@ -319,6 +343,24 @@ def test_a_sweep_of_a_real_model_is_what_measure_gives(tmp_path, model):
         pd.testing.assert_frame_equal(mine[alone.columns], alone)
     assert table["commit"].str.startswith("sha256:").all()
     assert table["choice_logprob"].isna().sum() == 8  # of the two tasks without options
+
+
+def test_no_model_is_taken_for_another(monkeypatch):
+    """Each checkpoint and precision is loaded, and asked with its own settings."""
+    loaded, asked = [], []
+    monkeypatch.setattr(families, "load", lambda *args, **rest: loaded.append((*args, *rest.items())) or loaded[-1])
+    monkeypatch.setattr(lm, "measure", lambda model, task, **rest: asked.append((model, rest)))
+    which = [("step1", "float32"), ("step2", "float32"), ("step2", "bfloat16"), ("step1", "bfloat16")]
+    cells = [
+        sweep.Cell("m", revision, ASKED, {"dtype": dtype, "temperature": temperature, "samples": 1})
+        for revision, dtype in which
+        for temperature in (0.5, 2.0)
+    ]
+    for cell in cells:
+        sweep._measure(cell, "run")
+    assert loaded == [("m", revision, ("dtype", dtype)) for revision, dtype in which]
+    assert [model[1] for model, _ in asked] == [cell.revision for cell in cells]
+    assert [rest for _, rest in asked] == [{"temperature": t, "samples": 1} for t in (0.5, 2.0)] * 4
 
 
 def test_a_model_is_loaded_once_for_its_cells_and_again_for_another_run(tmp_path, model, monkeypatch):

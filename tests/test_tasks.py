@@ -298,6 +298,51 @@ def test_the_line_that_is_wrong_is_named(tmp_path, lines, message):
         tasks.from_jsonl(write(tmp_path, *lines))
 
 
+RAW = '{"prompt": "Q: caf\u00e9\\nA:", "target": " x\\n"}\n'
+
+
+def test_a_mark_at_the_beginning_of_a_file_is_read(tmp_path):
+    (tmp_path / "bom.jsonl").write_bytes(RAW.encode("utf-8-sig"))
+    assert tasks.from_jsonl(tmp_path / "bom.jsonl").loc[0, ["prompt", "target"]].tolist() == ["Q: café\nA:", " x\n"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (RAW.encode("utf-16"), "f.jsonl, line 1: this is UTF-16, and has to be UTF-8"),
+        (
+            b'{"prompt": "a", "target": "b"}\n' + RAW.encode("latin-1"),
+            "line 2: this is another encoding, such as Latin-1",
+        ),
+        (rb'{"prompt": "Q: \ud83d:", "target": "x"}', "line 1: half a character"),
+        (rb'{"prompt": "Q:", "target": "x", "choices": ["x", "\udc00"]}', "line 1: half a character"),
+        (b'{"prompt": "Q:", "target": "x", "choices": ["x", ""]}', "line 1: choices must be .* none empty"),
+    ],
+)
+def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path, data, message):
+    (tmp_path / "f.jsonl").write_bytes(data)
+    with pytest.raises(TaskError, match=message):
+        tasks.from_jsonl(tmp_path / "f.jsonl")
+
+
+def test_a_whole_pair_is_a_character(tmp_path):
+    (tmp_path / "f.jsonl").write_bytes(rb'{"prompt": "\ud83d\ude00:", "target": "x"}')
+    assert tasks.from_jsonl(tmp_path / "f.jsonl").loc[0, "prompt"] == "\U0001f600:"
+
+
+def test_no_wrong_option_has_the_value_of_the_right_one():
+    """Full-width digits are digits, and their values those of ASCII."""
+    asked = pd.DataFrame({"task": "t", "target": ["\uff14\uff12\n", "\uff146\n", "7\u0663\n"]})
+    with pytest.raises(TaskError, match="it has none to change"):
+        tasks.multiple_choice(asked.head(1))
+    for seed in range(50):
+        for target, options in zip(
+            *(tasks.multiple_choice(asked[1:], 4, seed)[c] for c in ("target", "choices")), strict=True
+        ):
+            assert [int(option) for option in options].count(int(target)) == 1
+            assert len({int(option) for option in options}) == 4
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(TaskError, match=r"there is no file .*none\.jsonl"):
         tasks.from_jsonl(tmp_path / "none.jsonl")

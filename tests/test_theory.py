@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, special
 from scipy import stats as scipy_stats
+from scipy.special import logsumexp
 
 from mirage_lib import metrics, stats, theory
 from mirage_lib.items import Ragged, items_table
@@ -222,3 +223,38 @@ def test_order_zero_counts_what_can_happen():
 def test_items_that_cannot_be_drawn_are_refused(p, length, vocabulary):
     with pytest.raises(ValueError, match=r"at least|shape"):
         theory.draw_items(p, length, 2, np.random.default_rng(0), vocabulary)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda p: theory.accuracy(p, 3),
+        lambda p: theory.token_edit_distance(p, 3),
+        lambda p: theory.multiple_choice_grade(p, 4),
+        lambda p: theory.brier_choices(p, 4),
+        theory.brier_target,
+        lambda p: theory.poisson_length_accuracy(p, 3),
+    ],
+)
+def test_a_probability_lies_in_0_to_1(call):
+    assert np.isfinite(call([0.0, 0.5, 1.0])).all()
+    for p in (1.2, -0.1, [0.5, np.nan]):
+        with pytest.raises(ValueError, match=r"probabilities lie in \[0, 1\]"):
+            call(p)
+
+
+def test_a_cross_entropy_is_at_least_0():
+    with pytest.raises(ValueError, match="at least 0 nats, not -1"):
+        theory.token_probability([0.5, -1])
+
+
+@pytest.mark.parametrize("order", [0.3, 50, 5000, 1e8])
+def test_renyi_entropy_of_any_order_is_a_number(order):
+    """By scipy's log-sum-exp in logarithms; it falls to the entropy of order infinity."""
+    probs = np.array([0.5, 0.3, 0.2])
+    wanted = logsumexp(order * np.log(probs)) / (1 - order)
+    for p in (probs, [*probs, 0.0]):
+        assert theory.renyi_entropy(p, order) == pytest.approx(wanted)
+    assert theory.renyi_entropy([0.5, 0.5, 0.0], order) == pytest.approx(np.log(2))
+    if order >= 5000:
+        assert theory.renyi_entropy(probs, order) == pytest.approx(theory.renyi_entropy(probs, np.inf), abs=1e-3)

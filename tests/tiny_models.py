@@ -47,6 +47,8 @@ def llama(seed: int = 0, vocabulary: int = len(ladder.VOCABULARY)) -> families.M
         num_key_value_heads=2,
         max_position_embeddings=96,
         initializer_range=0.3,
+        bos_token_id=0,
+        eos_token_id=0,
     )
     return wrap(LlamaForCausalLM(config))
 
