@@ -110,7 +110,7 @@ def what_ran(live: bool | None = None, **rows):
     from IPython.display import HTML
 
     if live is not None:
-        rows["live_or_kept"] = "run now" if live else "kept answers, measured before (MIRAGE_LIVE=0)"
+        rows["live_or_kept"] = "run for this page" if live else "kept answers, measured before"
     shown = "".join(
         f"<dt>{name.replace('_', ' ').capitalize()}</dt><dd>{html.escape(str(value))}</dd>"
         for name, value in rows.items()

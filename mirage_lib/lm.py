@@ -27,7 +27,8 @@ from mirage_lib.items import Ragged, items_table
 
 TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
 LOGITS_AT_ONCE = 1 << 25  # numbers
-KEPT_AT_ONCE = 1 << 29  # numbers of keys and values
+# numbers of keys and values: a CPU is as fast with few rows at once, a GPU is not
+KEPT_AT_ONCE = {"cpu": 1 << 25, "cuda": 1 << 29}
 ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
 NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate")  # on a CPU the error has no type of its own
 _checked: WeakKeyDictionary = WeakKeyDictionary()  # network: (tokens of its longest question so far, numbers it keeps)
@@ -622,7 +623,8 @@ def _in_batches(
             longest = max(len(rows[i].target) for i in group)
             width = max(len(rows[i].prompt) for i in group) - shared + longest
             numbers = LOGITS_AT_ONCE // (longest * reading.size)
-            memory = KEPT_AT_ONCE // (kept * (shared + width + reading.max_tokens)) if kept else 1
+            room = KEPT_AT_ONCE["cpu" if model.network.device.type == "cpu" else "cuda"]
+            memory = room // (kept * (shared + width + reading.max_tokens)) if kept else 1
             size = batch_size or max(1, min(TOKENS_AT_ONCE // width, numbers, memory))
             waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
             while waiting:

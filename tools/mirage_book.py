@@ -86,7 +86,9 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
     if package / "families.py" in modules:
         data += [p for p in (root / "models").rglob("*") if p.is_file()]
     # the page that shows the benchmarks
-    data += [root / "benchmarks" / name for name in ("measure.json", "vision.json") if name in chapter]
+    data += [
+        root / "benchmarks" / name for name in ("measure.json", "vision.json", "architectures.csv") if name in chapter
+    ]
     return sorted([*modules, *data, root / "requirements.txt"])
 
 
