@@ -211,7 +211,7 @@ def rouge_cliff(tolerance: float) -> Finding:
         metrics.rouge_l_sum(items_table(output=np.where(luck < error, wrong, target), target=target), newline=0)
         for error in (0.05, 0.1)
     )
-    fall = stats.mean_interval(few - many)
+    fall = stats.mean_interval(few - many, bounded=False)
     return _holds(
         fall.low > tolerance, f"it falls by {fall.value:.3f} (95 % interval {fall.low:.3f} to {fall.high:.3f})"
     )
