@@ -49,7 +49,7 @@ def make(folder: Path, *arguments: str) -> tuple[int, str]:
 
 def executed(log: str) -> set[str]:
     """Return the chapters that a build ran, as opposed to took from its cache."""
-    return set(re.findall(r"(\S+)\.md: Executing notebook", log.replace(os.sep, "/").replace("book/", " ")))
+    return set(re.findall(r"^\[\d+/\d+\] book/(\S+): done", log, re.MULTILINE))
 
 
 def add_chapter(folder: Path, name: str, body: str, more: str = "", title: str = "A chapter") -> None:
