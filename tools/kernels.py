@@ -96,8 +96,9 @@ async def _execute(job: Job, environment: dict, say) -> Done:
         since, then, told = time.monotonic(), 0.0, start
         while True:
             await asyncio.sleep(min(1.0, STILL / 10))
-            if not used.process and client.km and client.km.provisioner:
-                used.process = psutil.Process(client.km.provisioner.pid)
+            if not used.process and client.km and client.km.provisioner and client.km.provisioner.pid:
+                with suppress(psutil.NoSuchProcess):  # it may have ended in between
+                    used.process = psutil.Process(client.km.provisioner.pid)
             used.look()
             now = time.monotonic()
             if now - told >= BETWEEN:
