@@ -6,6 +6,7 @@ here, so that ``import mirage_lib`` is immediate.
 items       the table that every source writes and every metric reads
 theory      closed forms of the toy model, their corrections, and draws from the same models
 metrics     pure functions of an items table
+kept        answers measured before, for where nothing is measured now
 stats       intervals, resolution, the emergence score and its null, fits, curves
 swap        the same models under two metrics: how sharp, where, how well foreseen
 published   tables of published results, with citation and licence
