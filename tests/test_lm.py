@@ -469,7 +469,7 @@ def test_many_samples_make_small_batches(monkeypatch):
     kept = lm._checked[model.network][1]
     assert kept == 2 * 2 * 16  # keys and values, layers, width
     # prompts of 23 characters, answers of 6, room for 6 more
-    monkeypatch.setattr(lm, "KEPT_AT_ONCE", kept * 10 * 35 * 4)
+    monkeypatch.setitem(lm.KEPT_AT_ONCE, "cpu", kept * 10 * 35 * 4)
     run = lm.score
     monkeypatch.setattr(lm, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
     parts = lm.measure(model, asked, samples=10)
@@ -484,7 +484,7 @@ def test_room_for_long_answers_makes_small_batches(monkeypatch):
     run = lm.score
     monkeypatch.setattr(lm, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
     # 3 tokens of the examples, 1 of a question, 2 of a target
-    monkeypatch.setattr(lm, "KEPT_AT_ONCE", 64 * 2 * (3 + 1 + 2 + 100))
+    monkeypatch.setitem(lm.KEPT_AT_ONCE, "cpu", 64 * 2 * (3 + 1 + 2 + 100))
     lm.measure(model, asked, max_tokens=100)
     assert sizes == [2, 2]
 
