@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import notebooks
 import pytest
 import sample_book
 
@@ -120,6 +121,20 @@ def test_buttons_lead_to_the_notebooks(book):
     download = book / "_build" / "html" / "_sources" / "book" / "02-plain.ipynb"
     assert download.read_text() == (book / "book" / "02-plain.ipynb").read_text()
     assert "colab" not in (book / "_build" / "html" / "book" / "glossary.html").read_text()
+
+
+def test_buttons_of_a_fork_lead_to_the_fork(tmp_path):
+    folder = sample_book.lay_out(tmp_path / "sample")
+    for words in (["init", "-q"], ["remote", "add", "origin", "git@github.com:else/where.git"]):
+        subprocess.run(["git", "-C", str(folder), *words], check=True)
+    code, log = sample_book.make(folder, "book")
+    assert code == 0, log
+    page = (folder / "_build" / "html" / "book" / "02-plain.html").read_text()
+    assert "colab.research.google.com/github/else/where/blob/main/book/02-plain.ipynb" in page
+    assert 'href="https://else.github.io/where/' in page
+    assert notebooks.configured(folder)[0] not in page
+    download = folder / "_build" / "html" / "_sources" / "book" / "02-plain.ipynb"
+    assert "https://github.com/else/where/archive/main.zip" in download.read_text()
 
 
 def test_pages_name_no_other_host_for_what_they_load(book):

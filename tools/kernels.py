@@ -84,6 +84,9 @@ async def _execute(job: Job, environment: dict, say) -> Done:
     client = NotebookClient(
         job.notebook,
         timeout=None,
+        # seconds that a busy machine may take to start a kernel, and to hand over an output: the rest would be lost
+        startup_timeout=3600,
+        iopub_timeout=3600,
         record_timing=False,  # part of what results are found by
         resources={"metadata": {"path": str(job.folder)}},
         extra_arguments=["--Application.log_level=40"],  # it would say every time that its port is on this machine
@@ -107,7 +110,7 @@ async def _execute(job: Job, environment: dict, say) -> Done:
             if used.cpu - then > IDLE * STILL:
                 since, then = now, used.cpu
             elif now - since > STILL:
-                first = cells[running - 1].source.strip().partition("\n")[0]
+                first = cells[max(running, 1) - 1].source.strip().partition("\n")[0]
                 hanging = CellHangs(
                     f"{job.name}: cell {running} of {len(cells)}, which begins with {first!r}, used no processor time "
                     f"for {STILL:.0f} seconds and was ended. Run the chapter's notebook in Jupyter, cell by cell, to "

@@ -256,9 +256,11 @@ class Citations(AuthorYearReferenceStyle):
 
 
 def configure(app, config):
-    """Derive the site's address from the repository's; hide the solutions in the student's book."""
+    """Take the addresses from the repository; hide the solutions in the student's book."""
     student = bool(os.environ.get("MIRAGE_STUDENT"))
-    config.html_baseurl = notebooks.site_url(config.html_theme_options["repository_url"])
+    url, _ = notebooks.repository(Path(app.srcdir))
+    config.html_theme_options = config.html_theme_options | {"repository_url": url}
+    config.html_baseurl = notebooks.site_url(url)
     config.hide_solutions = student
     # every book built here shares the cached results
     config.nb_execution_cache_path = str(Path(app.srcdir) / "_build" / ".jupyter_cache")
