@@ -20,17 +20,20 @@ def live() -> bool:
     return os.environ.get("MIRAGE_LIVE") != "0"
 
 
-def answers(name: str, measure: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def answers(name: str, measure: Callable[[], pd.DataFrame], task: str | None = None) -> pd.DataFrame:
     """An items table: what `measure()` gives now, or, where MIRAGE_LIVE is 0, what it gave when it was kept.
 
     name : of the file that keeps it, without its ending
     measure : makes the items table, as `lambda: lm.measure(model, task)`
+    task : what the kept answers must be of; where they are of something else, as of other images, it is measured
 
     What was measured is also written to the folder that the environment variable MIRAGE_KEEP names, if it names one:
     `make keep` makes what is kept from there, `make check` compares. Raises ItemsError for a name that is not kept.
     """
     if not live():
-        return load(name)
+        table = load(name)
+        if task is None or (table["task"] == task).all():
+            return table
     table = measure()
     if folder := os.environ.get("MIRAGE_KEEP"):
         items.write(Path(folder) / f"{name}.parquet", table)

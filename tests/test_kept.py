@@ -44,6 +44,12 @@ def test_live_answers_are_measured_and_kept_ones_are_not(folder, monkeypatch):
     assert len(kept.answers("sums", lambda: pytest.fail("measured"))) == 200
 
 
+def test_kept_answers_to_another_task_are_not_taken(folder, monkeypatch):
+    monkeypatch.setenv("MIRAGE_LIVE", "0")
+    assert len(kept.answers("sums", lambda: table(3), task="products")) == 3
+    assert len(kept.answers("sums", lambda: pytest.fail("measured"), task="sums")) == 200
+
+
 def test_a_name_that_is_not_kept_is_told(folder, monkeypatch):
     monkeypatch.setenv("MIRAGE_LIVE", "0")
     with pytest.raises(items.ItemsError, match="no answers are kept under the name 'products'"):
