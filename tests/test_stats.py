@@ -289,3 +289,12 @@ def test_curve_of_means_and_of_another_statistic():
     with pytest.raises(ValueError, match="no column 'flops'"):
         stats.curve(items, metrics.exact_match, by="flops")
     assert isinstance(table, pd.DataFrame)
+
+
+@pytest.mark.parametrize("n", [20, 50, 300])
+def test_equal_models_with_a_soft_score_alarm_in_one_of_twenty(n):
+    """3,000 draws of eight equal models: the standard error of the rate is 0.4 %."""
+    rng = np.random.default_rng(11)
+    curves = rng.beta(2, 6, (3000, 8, n)).mean(-1)
+    alarms = np.mean([stats.emergence_test(curve, n_items=n).p_value < 0.05 for curve in curves])
+    assert 0.035 < alarms < 0.062

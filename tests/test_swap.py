@@ -62,7 +62,7 @@ def test_planted_truth_is_called_right_in_95_of_100_draws(plant, truth):
 
 @pytest.mark.parametrize(("n", "p"), [(20, 0.02), (50, 0.01), (300, 0.002), (300, 0.2)])
 def test_false_alarms_of_equal_models_are_at_most_5_percent(n, p, monkeypatch):
-    """Equal models, right by luck; the standard error of 300 alarms is 1.3 %."""
+    """Equal models, right by luck. At a true rate of 5 % fewer than one run in a thousand has 29 alarms of 300."""
     monkeypatch.setattr(swap, "RESAMPLES", 2)  # for intervals that are not looked at
     rng = np.random.default_rng(1)
     curves = [
@@ -71,7 +71,7 @@ def test_false_alarms_of_equal_models_are_at_most_5_percent(n, p, monkeypatch):
     ]
     described = swap.describe(swap.tidy(pd.concat(curves), [HARSH, SOFT], "params"))
     alarms = (described["p_value"] < 0.05).groupby(described["metric"]).mean()
-    assert (alarms <= 0.06).all(), alarms
+    assert (alarms < 29 / 300).all(), alarms
     assert swap.calls(described, "harsh", "soft")["call"].ne("nothing shown").mean() < 0.01
 
 
