@@ -47,6 +47,29 @@ def test_change_runs_what_depends_on_it(book, changed, runs):
     assert (code, sample_book.executed(log)) == (0, runs), log
 
 
+LIVE_OR_KEPT = """```{code-cell} ipython3
+from mirage_lib import kept
+
+print("live" if kept.live() else "from what is kept")
+```
+"""
+
+
+def test_switching_between_live_and_kept_answers_runs_what_depends_on_it(tmp_path):
+    folder = sample_book.lay_out(tmp_path / "sample")
+    (folder / "mirage_lib" / "kept.py").write_text('import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n')
+    sample_book.add_chapter(folder, "03-live", LIVE_OR_KEPT)
+    page = folder / "_build" / "html" / "book" / "03-live.html"
+    for words, runs, shown in (
+        ((), {"01-features", "02-plain", "03-live"}, "live\n"),
+        (("MIRAGE_LIVE=0",), {"03-live"}, "from what is kept\n"),
+        ((), set(), "live\n"),
+    ):
+        code, log = sample_book.make(folder, "book", *words)
+        assert (code, sample_book.executed(log)) == (0, runs), log
+        assert f"<span></span>{shown}" in page.read_text()
+
+
 @pytest.mark.parametrize(
     ("source", "found"),
     [

@@ -258,6 +258,8 @@ class Citations(AuthorYearReferenceStyle):
 def configure(app, config):
     """Take the addresses from the repository; hide the solutions in the student's book."""
     student = bool(os.environ.get("MIRAGE_STUDENT"))
+    # when one of these changes Sphinx reads every page again, and what depends on it runs again
+    config.mirage_environment = [os.environ.get(name, "") for name in (*LIVE, "MIRAGE_DATA", "MIRAGE_OFFLINE")]
     url, _ = notebooks.repository(Path(app.srcdir))
     config.html_theme_options = config.html_theme_options | {"repository_url": url}
     config.html_baseurl = notebooks.site_url(url)
@@ -370,6 +372,7 @@ def setup(app):
         "sphinxcontrib.bibtex.style.referencing", "author_year_in_parentheses", Citations
     )
     app.add_js_file("mirage.js", loading_method="defer")
+    app.add_config_value("mirage_environment", [], "env")
     app.connect("config-inited", configure)
     app.connect("source-read", cover_library)
     app.connect("env-before-read-docs", run_chapters)
