@@ -95,6 +95,30 @@ def test_rounding_on_another_processor_is_no_difference(folder):
     assert tool.check(folder / "live") == []
 
 
+@pytest.mark.parametrize(("flipped", "told"), [(0.02, False), (0.1, True)])
+def test_networks_trained_anew_are_compared_by_their_scores(folder, flipped, told):
+    """Many answers may be others, if as many are right."""
+    rng = np.random.default_rng(2)
+    hit = rng.random((2000, 5)) < 0.7
+    again = rng.permuted(hit, axis=0)
+    again[: int(2000 * flipped)] = False
+    for place, answers in (("live", again), ("first", hit)):
+        items.write(folder / place / "nets.parquet", items.items_table(task="t", width=6, hit=answers.tolist()))
+    tool.keep(folder / "first")
+    (folder / "live" / "sums.parquet").unlink()
+    found = [line for line in tool.check(folder / "live") if line.startswith("nets")]
+    assert bool(found) == told
+
+
+def test_an_error_of_a_network_trained_anew_is_compared(folder):
+    error = np.random.default_rng(3).gamma(3, 2, 500)
+    for place, factor in (("first", 1.0), ("live", 1.1)):
+        table = items.items_table(task="t", width=128, squared_error=factor * error)
+        items.write(folder / place / "nets.parquet", table)
+    tool.keep(folder / "first")
+    assert any(line.startswith("nets: scores 0.095") for line in tool.check(folder / "live"))
+
+
 def test_a_name_in_one_place_only_is_told(folder):
     shutil.copy(folder / "live" / "sums.parquet", folder / "live" / "products.parquet")
     (line,) = tool.check(folder / "live")

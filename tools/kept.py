@@ -3,14 +3,16 @@
     python tools/kept.py keep FOLDER    keep what the last build measured, in FOLDER
     python tools/kept.py check FOLDER   fail when what it measured is no longer what is kept
 
-Another processor rounds sums otherwise. So log-probabilities may differ by 0.01 nats, and one answer in a hundred may
-be another.
+Another processor rounds sums otherwise. So log-probabilities of a model may differ by 0.01 nats, and one answer in a
+hundred may be another. A network that is trained anew gives other answers there; its mean score may differ by 0.05 of
+the scale, or of the kept error.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mirage_lib import items, kept
 
-NATS, OTHERS = 0.01, 0.01
+NATS, OTHERS, TRAINED = 0.01, 0.01, 0.05
 NUMBERS = pa.list_(pa.float32())
 
 
@@ -44,6 +46,10 @@ def problems(name: str, live, before) -> list[str]:
         return [f"{name}: {len(live)} rows of {list(live.columns)}, kept {len(before)} of {list(before.columns)}"]
     if not all(live[c].tolist() == before[c].tolist() for c in columns):
         return [f"{name}: other models or questions than are kept"]
+    if "width" in live:  # networks, trained anew
+        means = [_scores(table).groupby(table["width"].astype(int)).mean() for table in (live, before)]
+        gap = (means[0] - means[1]).abs().max()
+        return [f"{name}: scores {gap:.3f} from the kept"] if gap > TRAINED else []
     found = []
     for column in ("logprob", "choice_logprob"):
         if column in live:
@@ -57,6 +63,20 @@ def problems(name: str, live, before) -> list[str]:
             if others > OTHERS:
                 found.append(f"{name}: {others:.1%} of {column} are not the kept ones")
     return found
+
+
+def _scores(table):
+    """One number an item: the share of right answers, or the log of the error, whose differences are shares of it."""
+    if "squared_error" in table:
+        return np.log(table["squared_error"].astype(float))
+    right = (
+        table["hit"]
+        if "hit" in table
+        else [
+            [a == b for a, b in zip(*pair, strict=True)] for pair in zip(table["output"], table["target"], strict=True)
+        ]
+    )
+    return pd.Series([np.mean(each) for each in right], table.index)
 
 
 def check(folder: Path) -> list[str]:
