@@ -275,7 +275,7 @@ def test_a_training_that_is_killed_goes_on(short, trained, tmp_path):
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
     run = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)],
-        env={"PYTHONPATH": paths, "PATH": "", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         text=True,
     )
