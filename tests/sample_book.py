@@ -56,5 +56,5 @@ def add_chapter(folder: Path, name: str, body: str, more: str = "", title: str =
     """Add a chapter to the book and to its table of contents."""
     (folder / "book" / f"{name}.md").write_text(FRONT.format(more=more, title=title) + body)
     contents = folder / "_toc.yml"
-    plain = "      - file: book/02-plain\n"
+    plain = "      - file: book/sample/plain\n"
     contents.write_text(contents.read_text().replace(plain, f"{plain}      - file: book/{name}\n"))

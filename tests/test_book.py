@@ -11,33 +11,41 @@ import sample_book
 
 # chapter -> (front matter, text, what the build must say)
 FAULTS = {
-    "10-cell": ("", '```{code-cell} ipython3\nraise ValueError("a claim changed")\n```', "Executing notebook failed"),
-    "11-reference": ("", "See {ref}`nowhere`.", "undefined label: 'nowhere'"),
-    "12-equation": ("", "See {eq}`eq-nowhere`.", "equation not found: eq-nowhere"),
-    "13-figure": ("", "See {numref}`fig-nowhere`.", "undefined label: 'fig-nowhere'"),
-    "14-page": ("", "See {doc}`nowhere`.", "unknown document: 'nowhere'"),
-    "15-citation": ("", "As {cite:t}`nobody1900` says.", 'could not find bibtex key "nobody1900"'),
-    "16-term": ("", "A {term}`nonsense`.", "term not in glossary: 'nonsense'"),
-    "17-number": ("", "It is {glue:text}`nowhere`.", "No key 'nowhere' found"),
-    "18-still": (
+    "cell": (
+        "",
+        '```{code-cell} ipython3\nraise ValueError("a claim changed")\n```',
+        "Executing notebook failed",
+    ),
+    "reference": ("", "See {ref}`nowhere`.", "undefined label: 'nowhere'"),
+    "equation": ("", "See {eq}`eq-nowhere`.", "equation not found: eq-nowhere"),
+    "figure": ("", "See {numref}`fig-nowhere`.", "undefined label: 'fig-nowhere'"),
+    "page": ("", "See {doc}`nowhere`.", "unknown document: 'nowhere'"),
+    "citation": ("", "As {cite:t}`nobody1900` says.", 'could not find bibtex key "nobody1900"'),
+    "term": ("", "A {term}`nonsense`.", "term not in glossary: 'nonsense'"),
+    "number": ("", "It is {glue:text}`nowhere`.", "No key 'nowhere' found"),
+    "still": (
         "",
         "```{code-cell} ipython3\nimport matplotlib.pyplot as plt\n\nplt.plot([0, 1])\nplt.show()\n```",
         "no alternative text for a figure",
     ),
-    "19-image": ("", "![](_static/dot.svg)", "no alternative text for a figure"),
-    "20-chart": (
+    "image": ("", "![](../_static/dot.svg)", "no alternative text for a figure"),
+    "chart": (
         "",
         "```{code-cell} ipython3\nfrom IPython.display import HTML\n\n"
         'HTML(\'<div class="mirage-chart" role="group"></div>\')\n```',
         "no alternative text for a chart",
     ),
-    "21-slow": (
+    "slow": (
         "cpu_seconds: 1\n",
         "```{code-cell} ipython3\nn = 0\nwhile n < 40_000_000:\n    n += 1\n```",
         "more than its 1 s",
     ),
-    "22-directive": ("", "```{seealso}\nThat.\n```", "no notebook shows the directive {seealso}"),
-    "23-warning": ("", '```{code-cell} ipython3\nimport sys\n\nprint("!", file=sys.stderr)\n```', "stderr was found"),
+    "directive": ("", "```{seealso}\nThat.\n```", "no notebook shows the directive {seealso}"),
+    "warning": (
+        "",
+        '```{code-cell} ipython3\nimport sys\n\nprint("!", file=sys.stderr)\n```',
+        "stderr was found",
+    ),
 }
 
 
@@ -55,7 +63,7 @@ def faulty(tmp_path_factory):
     """What the build says of a book with one fault a chapter, the first time and the second."""
     folder = sample_book.lay_out(tmp_path_factory.mktemp("faulty") / "sample")
     for name, (more, body, _) in FAULTS.items():
-        sample_book.add_chapter(folder, name, body, more)
+        sample_book.add_chapter(folder, f"sample/{name}", body, more)
     return [sample_book.make(folder, "book", "MIRAGE_BUDGET=1") for _ in range(2)]
 
 
@@ -69,7 +77,7 @@ def test_sound_book_is_built(book):
 def test_fault_fails_the_build(faulty, name):
     code, log = faulty[0]
     assert code != 0
-    said = [line for line in log.splitlines() if "WARNING" in line and name in line]
+    said = [line for line in log.splitlines() if "WARNING" in line and f"sample/{name}" in line]
     assert any(FAULTS[name][2] in line for line in said), said or log
 
 
@@ -80,13 +88,13 @@ def test_failed_cell_shows_its_report(faulty):
 def test_faults_fail_the_next_build_too(faulty):
     code, log = faulty[1]
     assert code != 0
-    silent = [name for name in FAULTS if not re.search(f"{name}.*WARNING", log)]
+    silent = [name for name in FAULTS if not re.search(f"sample/{name}.*WARNING", log)]
     assert silent == []
 
 
 def test_notebook_that_no_longer_matches_is_told_to_its_maintainer(book):
     """The check names the notebook and its cell; a reader's build does not mind."""
-    notebook = book / "book" / "02-plain.ipynb"
+    notebook = book / "book" / "sample/plain.ipynb"
     kept = notebook.read_text()
     check = [sys.executable, "tools/notebooks.py", "check"]
     assert subprocess.run(check, cwd=book, check=False).returncode == 0
@@ -98,7 +106,7 @@ def test_notebook_that_no_longer_matches_is_told_to_its_maintainer(book):
         notebook.write_text(kept)
     assert code == 0, log
     assert run.returncode != 0
-    assert "book/02-plain.ipynb, cell" in run.stderr
+    assert "book/sample/plain.ipynb, cell" in run.stderr
     assert "make notebooks" in run.stderr
 
 
@@ -111,15 +119,15 @@ def test_student_book_has_no_solutions(book):
     assert not any("It is 2:" in text for text in texts)
     assert sample_book.executed(log) == set()
     # the teacher's book has them
-    assert "It is 2:" in (book / "_build" / "html" / "book" / "01-features.html").read_text()
+    assert "It is 2:" in (book / "_build" / "html" / "book" / "sample/features.html").read_text()
 
 
 def test_buttons_lead_to_the_notebooks(book):
-    page = (book / "_build" / "html" / "book" / "02-plain.html").read_text()
+    page = (book / "_build" / "html" / "book" / "sample/plain.html").read_text()
     assert 'href="https://colab.research.google.com/github/' in page
-    assert '/blob/main/book/02-plain.ipynb"' in page
-    download = book / "_build" / "html" / "_sources" / "book" / "02-plain.ipynb"
-    assert download.read_text() == (book / "book" / "02-plain.ipynb").read_text()
+    assert '/blob/main/book/sample/plain.ipynb"' in page
+    download = book / "_build" / "html" / "_sources" / "book" / "sample/plain.ipynb"
+    assert download.read_text() == (book / "book" / "sample/plain.ipynb").read_text()
     assert "colab" not in (book / "_build" / "html" / "book" / "glossary.html").read_text()
 
 
@@ -129,11 +137,11 @@ def test_buttons_of_a_fork_lead_to_the_fork(tmp_path):
         subprocess.run(["git", "-C", str(folder), *words], check=True)
     code, log = sample_book.make(folder, "book")
     assert code == 0, log
-    page = (folder / "_build" / "html" / "book" / "02-plain.html").read_text()
-    assert "colab.research.google.com/github/else/where/blob/main/book/02-plain.ipynb" in page
+    page = (folder / "_build" / "html" / "book" / "sample/plain.html").read_text()
+    assert "colab.research.google.com/github/else/where/blob/main/book/sample/plain.ipynb" in page
     assert 'href="https://else.github.io/where/' in page
     assert notebooks.configured(folder)[0] not in page
-    download = folder / "_build" / "html" / "_sources" / "book" / "02-plain.ipynb"
+    download = folder / "_build" / "html" / "_sources" / "book" / "sample/plain.ipynb"
     assert "https://github.com/else/where/archive/main.zip" in download.read_text()
 
 
@@ -159,11 +167,11 @@ def test_site_is_pinned_to_what_it_was_published_from(book):
     code, log = sample_book.make(book, "site", f"REF={commit}")
     assert code == 0, log
     site = book / "_build" / "site"
-    published = (site / "book" / "02-plain.ipynb").read_text()
+    published = (site / "book" / "sample/plain.ipynb").read_text()
     assert f"/archive/{commit}.zip" in published
-    assert f"/archive/{commit}.zip" not in (book / "book" / "02-plain.ipynb").read_text()
-    assert (site / "_sources" / "book" / "02-plain.ipynb").read_text() == published
-    page = (site / "book" / "02-plain.html").read_text()
-    assert "/blob/gh-pages/book/02-plain.ipynb" in page
-    assert "/blob/main/book/02-plain.ipynb" not in page
+    assert f"/archive/{commit}.zip" not in (book / "book" / "sample/plain.ipynb").read_text()
+    assert (site / "_sources" / "book" / "sample/plain.ipynb").read_text() == published
+    page = (site / "book" / "sample/plain.html").read_text()
+    assert "/blob/gh-pages/book/sample/plain.ipynb" in page
+    assert "/blob/main/book/sample/plain.ipynb" not in page
     assert json.loads(published)["cells"][1]["source"] == ["# A plain chapter"]

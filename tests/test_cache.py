@@ -14,7 +14,7 @@ def book(tmp_path_factory):
     folder = sample_book.lay_out(tmp_path_factory.mktemp("cache") / "sample")
     code, log = sample_book.make(folder, "notebooks")
     assert code == 0, log
-    assert sample_book.executed(log) == {"01-features", "02-plain"}
+    assert sample_book.executed(log) == {"sample/features", "sample/plain"}
     return folder
 
 
@@ -31,9 +31,9 @@ def test_nothing_runs_again_when_nothing_that_counts_changed(book):
 @pytest.mark.parametrize(
     ("changed", "runs"),
     [
-        ("mirage_lib/numbers.py", {"01-features"}),  # imported by a module of the library, inside a function
-        ("mirage_lib/data/more.json", {"01-features"}),
-        ("requirements.txt", {"01-features", "02-plain"}),
+        ("mirage_lib/numbers.py", {"sample/features"}),  # imported by a module of the library, inside a function
+        ("mirage_lib/data/more.json", {"sample/features"}),
+        ("requirements.txt", {"sample/features", "sample/plain"}),
     ],
 )
 def test_change_runs_what_depends_on_it(book, changed, runs):
@@ -58,11 +58,11 @@ print("live" if kept.live() else "from what is kept")
 def test_switching_between_live_and_kept_answers_runs_what_depends_on_it(tmp_path):
     folder = sample_book.lay_out(tmp_path / "sample")
     (folder / "mirage_lib" / "kept.py").write_text('import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n')
-    sample_book.add_chapter(folder, "03-live", LIVE_OR_KEPT)
-    page = folder / "_build" / "html" / "book" / "03-live.html"
+    sample_book.add_chapter(folder, "sample/live", LIVE_OR_KEPT)
+    page = folder / "_build" / "html" / "book" / "sample/live.html"
     for words, runs, shown in (
-        ((), {"01-features", "02-plain", "03-live"}, "live\n"),
-        (("MIRAGE_LIVE=0",), {"03-live"}, "from what is kept\n"),
+        ((), {"sample/features", "sample/plain", "sample/live"}, "live\n"),
+        (("MIRAGE_LIVE=0",), {"sample/live"}, "from what is kept\n"),
         ((), set(), "live\n"),
     ):
         code, log = sample_book.make(folder, "book", *words)

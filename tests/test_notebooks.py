@@ -16,19 +16,19 @@ from nbclient import NotebookClient
 ROOT = sample_book.ROOT
 CHAPTERS = notebooks.chapters(ROOT)
 KNOWN = notebooks.Page(
-    name="book/01-here",
+    name="book/part/here",
     url="https://github.com/someone/book",
     ref="main",
     references={
         "labels": {
-            "fig-here": {"page": "book/01-here", "target": "fig-here", "title": "A title", "number": "Figure 1.2"},
-            "fig-there": {"page": "book/02-there", "target": "fig-there", "title": "", "number": "Figure 2.1"},
-            "eq-law": {"page": "book/01-here", "target": "equation-eq-law", "title": "", "number": "1.3"},
-            "ex-one": {"page": "book/01-here", "target": "ex-one", "title": "Exercise", "number": "Exercise 1.1"},
-            "part": {"page": "book/02-there", "target": "part", "title": "A part", "number": ""},
+            "fig-here": {"page": "book/part/here", "target": "fig-here", "title": "A title", "number": "Figure 1.2"},
+            "fig-there": {"page": "book/part/there", "target": "fig-there", "title": "", "number": "Figure 2.1"},
+            "eq-law": {"page": "book/part/here", "target": "equation-eq-law", "title": "", "number": "1.3"},
+            "ex-one": {"page": "book/part/here", "target": "ex-one", "title": "Exercise", "number": "Exercise 1.1"},
+            "part": {"page": "book/part/there", "target": "part", "title": "A part", "number": ""},
         },
         "terms": {"metric": "term-metric"},
-        "titles": {"book/02-there": "There"},
+        "titles": {"book/part/there": "There"},
     },
     glue={"mean": "2.3456", "words": "'so many'", "scalar": "np.float64(2.0)"},
     bibliography={
@@ -52,15 +52,15 @@ SITE = "https://someone.github.io/book/book"
             f"([One, 2020](https://example.org/1); [One and Two, 2021]({SITE}/bibliography.html))",
         ),
         ("{numref}`fig-here`", "Figure 1.2"),
-        ("{numref}`fig-there`", f"[Figure 2.1]({SITE}/02-there.html#fig-there)"),
+        ("{numref}`fig-there`", f"[Figure 2.1]({SITE}/part/there.html#fig-there)"),
         ("{numref}`panel %s <fig-here>`", "panel 1.2"),
         ("{eq}`eq-law`", "(1.3)"),
-        ("{ref}`part` {ref}`so <part>`", f"[A part]({SITE}/02-there.html#part) [so]({SITE}/02-there.html#part)"),
+        ("{ref}`part` {ref}`so <part>`", f"[A part]({SITE}/part/there.html#part) [so]({SITE}/part/there.html#part)"),
         ("{ref}`ex-one`", "Exercise 1.1"),
-        ("{doc}`02-there`", f"[There]({SITE}/02-there.html)"),
-        ("{doc}`it\n<02-there>`", f"[it]({SITE}/02-there.html)"),
-        ("[it](02-there.md#x) [](02-there.md)", f"[it]({SITE}/02-there.html#x) [There]({SITE}/02-there.html)"),
-        ("[](#part)", f"[A part]({SITE}/02-there.html#part)"),
+        ("{doc}`there`", f"[There]({SITE}/part/there.html)"),
+        ("{doc}`it\n<there>`", f"[it]({SITE}/part/there.html)"),
+        ("[it](there.md#x) [](there.md)", f"[it]({SITE}/part/there.html#x) [There]({SITE}/part/there.html)"),
+        ("[](#part)", f"[A part]({SITE}/part/there.html#part)"),
         (
             "{term}`Metric` {term}`metrics <metric>`",
             f"[Metric]({SITE}/glossary.html#term-metric) [metrics]({SITE}/glossary.html#term-metric)",
@@ -77,7 +77,7 @@ SITE = "https://someone.github.io/book/book"
         ("```python\n{ref}`x` and :::{note}\n```", "```python\n{ref}`x` and :::{note}\n```"),
         ("- a\n  ```{note}\n  b\n  ```", "- a\n  > **Note**\n  >\n  >   b"),
         (
-            "```{figure} _static/a.png\n:name: fig-here\n:alt: a dot\n\nIt is {eq}`eq-law`.\n```",
+            "```{figure} ../_static/a.png\n:name: fig-here\n:alt: a dot\n\nIt is {eq}`eq-law`.\n```",
             "![a dot](https://raw.githubusercontent.com/someone/book/main/book/_static/a.png)"
             "\n\n*Figure 1.2.* It is (1.3).",
         ),
@@ -317,7 +317,7 @@ def test_address_is_written_from_one_place(tmp_path):
     settings.write_text(settings.read_text().replace(notebooks.configured(folder)[0], "https://github.com/else/where"))
     written = notebooks.addressed(folder)
     readme, citation = written[folder / "README.md"], written[folder / "CITATION.cff"]
-    assert "colab.research.google.com/github/else/where/blob/main/book/01-features.ipynb" in readme
+    assert "colab.research.google.com/github/else/where/blob/main/book/sample/features.ipynb" in readme
     assert "git clone https://github.com/else/where" in readme
     assert yaml.safe_load(citation)["repository-code"] == "https://github.com/else/where"
     assert yaml.safe_load(citation)["url"] == "https://else.github.io/where/"

@@ -73,6 +73,8 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
     """Return the files, beside its own text, that decide what a chapter computes."""
     package = root / "mirage_lib"
     modules = imported(code_of(chapter), package)
+    if re.search(r"\bclaims\.(check|deciders)\(", chapter):  # other chapters only show what is stated of theirs
+        modules |= set((root / "book" / "claims").glob("*.py"))
     waiting = list(modules)
     while waiting:
         for module in imported(waiting.pop().read_text(), package) - modules:
@@ -85,6 +87,8 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
             data = [p for p in data if p.parent.name != "kept"]
     if package / "families.py" in modules:
         data += [p for p in (root / "models").rglob("*") if p.is_file()]
+    if package / "claims.py" in modules:
+        data.append(root / "book" / "claims" / "claims.toml")
     # the page that shows the benchmarks
     data += [
         root / "benchmarks" / name for name in ("measure.json", "vision.json", "architectures.csv") if name in chapter
@@ -310,13 +314,14 @@ def finish(app, error):
     (build / "references.json").write_text(json.dumps(references(app), indent=1, sort_keys=True))
     root, solutions = Path(app.srcdir), not app.config.hide_solutions
     for chapter in notebooks.chapters(root):
-        download = Path(app.outdir) / "_sources" / "book" / f"{chapter.stem}.ipynb"
-        if (build / "jupyter_execute" / "book" / f"{chapter.stem}.ipynb").exists():
+        page = notebooks.page_of(chapter, root)
+        download = Path(app.outdir) / "_sources" / f"{page}.ipynb"
+        if (build / "jupyter_execute" / f"{page}.ipynb").exists():
             download.parent.mkdir(parents=True, exist_ok=True)
             try:
                 download.write_text(notebooks.converted(chapter, root, build, solutions=solutions))
             except notebooks.ConversionError as problem:
-                log.warning("%s", problem, location=f"book/{chapter.stem}")
+                log.warning("%s", problem, location=page)
                 app.statuscode = 1
 
 

@@ -13,6 +13,7 @@ numbers do not hang on the processor of whoever wrote them.
 """
 
 import json
+import posixpath
 import re
 import shutil
 import subprocess
@@ -55,7 +56,7 @@ class ConversionError(Exception):
 class Page(NamedTuple):
     """What the conversion of one chapter needs to know."""
 
-    name: str  # of the page: book/NN-slug
+    name: str  # of the page: book/part/slug
     url: str  # of the repository
     ref: str  # the commit or branch that Colab installs from
     references: dict  # as written by mirage_book.references
@@ -117,8 +118,14 @@ def github(remote: str) -> str | None:
 
 
 def chapters(root: Path) -> list[Path]:
-    """Return the chapters, in order: book/NN-slug.md."""
-    return sorted((root / "book").glob("[0-9][0-9]-*.md"))
+    """Return the chapters, book/part/slug.md: the pages of the numbered parts of _toc.yml, in its order."""
+    parts = yaml.safe_load((root / "_toc.yml").read_text())["parts"]
+    return [root / f"{page['file']}.md" for part in parts if part.get("numbered") for page in part["chapters"]]
+
+
+def page_of(chapter: Path, root: Path) -> str:
+    """Return the name of a chapter's page: book/part/slug."""
+    return chapter.relative_to(root).with_suffix("").as_posix()
 
 
 # ---- Markdown
@@ -231,8 +238,13 @@ def image(alt: str, file: str, page: Page) -> str:
     """An image of the repository, by its address: on Colab there is no file beside the notebook."""
     if "://" not in file:
         owner, name = page.url.split("/")[-2:]
-        file = f"https://raw.githubusercontent.com/{owner}/{name}/{page.ref}/book/{file.lstrip('/')}"
+        file = f"https://raw.githubusercontent.com/{owner}/{name}/{page.ref}/{beside(file, page)}"
     return f"![{alt}]({file})"
+
+
+def beside(file: str, page: Page) -> str:
+    """Return where a page's link leads, from the root of the repository."""
+    return posixpath.normpath(file[1:] if file.startswith("/") else posixpath.join(posixpath.dirname(page.name), file))
 
 
 def displayed(formula: str, label: str | None, page: Page) -> str:
@@ -271,7 +283,7 @@ def link(text: str, target: str, page: Page) -> str:
         return f"[{text or found['title'] or found['number']}]({address(found['page'], page, found['target'])})"
     file, _, anchor = target.partition("#")
     if file.endswith(".md") and "://" not in file:
-        other = f"book/{file.removesuffix('.md').removeprefix('./')}"
+        other = beside(file.removesuffix(".md"), page)
         return f"[{text or title_of(other, page)}]({address(other, page, anchor)})"
     return f"[{text}]({target})"
 
@@ -298,7 +310,7 @@ def convert_role(role: str, content: str, page: Page) -> str:
         named = found["number"] if found["number"].startswith("Exercise") else found["title"] or found["number"]
         return refer(text or named, found, page)
     if role == "doc":
-        other = f"book/{target.removeprefix('/book/').removeprefix('./')}"
+        other = beside(target, page)
         return f"[{text or title_of(other, page)}]({address(other, page)})"
     if role == "term":
         anchor = next((v for k, v in page.references["terms"].items() if k.lower() == target.lower()), None)
@@ -457,7 +469,7 @@ def converted(
     Raises ConversionError, naming the chapter, for what a notebook cannot show.
     """
     url, branch = address(root)
-    page = f"book/{chapter.stem}"
+    page = page_of(chapter, root)
     executed = build / "jupyter_execute" / f"{page}.ipynb"
     if not executed.exists() or not (build / "references.json").exists():
         raise ConversionError(f"{chapter.name}: the book is not built: run `make book`")
@@ -537,7 +549,7 @@ def addressed(root: Path) -> dict[Path, str]:
     rows = ["| chapter | on Colab |", "| --- | --- |"]
     for chapter in chapters(root):
         title = re.search(r"^# (.+)$", chapter.read_text(), re.MULTILINE)[1]
-        page, book = f"book/{chapter.stem}", site_url(url)
+        page, book = page_of(chapter, root), site_url(url)
         rows.append(f"| [{title}]({book}{page}.html) | [open]({colab_url(url, branch, f'{page}.ipynb')}) |")
     readme, citation = root / "README.md", root / "CITATION.cff"
     parts = {"chapters": "\n".join(rows), "clone": f"```sh\ngit clone {url} mirage-book\ncd mirage-book\n```"}
@@ -586,8 +598,8 @@ def write_site(root: Path, ref: str) -> None:
     (site / ".nojekyll").touch()
     for chapter in chapters(root):
         text = converted(chapter, root, build, ref)
-        (site / "book" / f"{chapter.stem}.ipynb").write_text(text)
-        (site / "_sources" / "book" / f"{chapter.stem}.ipynb").write_text(text)
+        for folder in (site, site / "_sources"):
+            (folder / f"{page_of(chapter, root)}.ipynb").write_text(text)
     for page in site.rglob("*.html"):
         text = page.read_text()
         page.write_text(text.replace(colab_url(url, branch, "book/"), colab_url(url, "gh-pages", "book/")))

@@ -1,0 +1,58 @@
+"""What decides the claims: a module a chapter, a function a claim; here is what several of them use."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from mirage_lib import kept, metrics, swap, vision
+from mirage_lib.claims import Finding
+
+
+def holds(condition: bool, found: str) -> Finding:
+    return Finding("holds" if condition else "fails", found)
+
+
+def late_share(scores: np.ndarray) -> float:
+    return float((scores[-1] - scores[len(scores) // 2]) / (scores[-1] - scores[0]))
+
+
+def decades(params: np.ndarray, accuracy: np.ndarray) -> float:
+    """Decades of N between 10 % and 90 % accuracy."""
+    return float(np.diff(np.interp((0.1, 0.9), accuracy, np.log10(params)))[0])
+
+
+@cache
+def ladder_answers(family: str) -> pd.DataFrame:
+    """Kept answers of the last checkpoint of every model of a ladder: the chain, or sums of four digits.
+
+    family : "ladder-chain" or "ladder"
+    """
+    if family == "ladder-chain":
+        return kept.load("ladder-chain")
+    table = kept.load("ladder-arithmetic")
+    return table[table["task"] == "addition-4-compact"].reset_index(drop=True)
+
+
+def steepest_step(curve: pd.Series) -> float:
+    """Largest step between neighbouring sizes, as a share of the curve's range."""
+    return float(curve.diff().abs().max() / np.ptp(curve))
+
+
+def at_seeds(count: int, found: str) -> Finding:
+    """Holds at every one of five seeds, in part at some."""
+    verdict = {0: "fails", len(vision.SEEDS): "holds"}.get(count, "holds in part")
+    return Finding(verdict, f"at {count} of {len(vision.SEEDS)} seeds; {found}")
+
+
+def decades_of_rise(curve: pd.Series) -> float:
+    """Decades of size that the middle 80 % of the rise takes."""
+    return swap.rise(curve.index, curve)[1]
+
+
+def all_of(k: int) -> pd.DataFrame:
+    """K-of-K accuracy of the LeNets by parameters, one column a seed; K = 1 is the accuracy."""
+    table = vision.stored("lenet")
+    hit = metrics.exact_match(table).groupby([table["params"].astype(float), table["seed"]])
+    right = hit.sum().unstack()
+    return right.apply(lambda count: metrics.subset_probability(count, int(hit.size().iloc[0]), k))

@@ -1,0 +1,92 @@
+"""Claims of the chapter longer-answers."""
+
+import numpy as np
+import pandas as pd
+
+from mirage_lib import metrics, stats, theory
+from mirage_lib.claims import Finding
+from mirage_lib.items import items_table
+
+from . import decades, holds, late_share
+
+
+def linear_metric_smooth(tolerance: float) -> Finding:
+    """Share of the change in the last half of eight sizes, of drawn exact match and edit distance, ten tokens."""
+    rng, params = np.random.default_rng(9), np.geomspace(1e7, 1e12, 8)
+    p = theory.token_probability(theory.cross_entropy(params, c=1e10, alpha=-0.3))
+    items = pd.concat([theory.draw_items(q, 10, 5000, rng, params=n) for n, q in zip(params, p, strict=True)])
+    harsh, soft = (
+        late_share(stats.curve(items, metric)["value"].to_numpy())
+        for metric in (metrics.exact_match, metrics.token_edit_distance)
+    )
+    return holds(
+        harsh > 0.95 and abs(soft - 0.5) < tolerance,
+        f"of the change over 8 sizes the last 4 bring {harsh:.0%} for accuracy, {soft:.0%} for edit distance",
+    )
+
+
+def length_sharpens(tolerance: float) -> Finding:
+    """Decades of N from 10 % to 90 % accuracy, for answers of 1, 4 and 20 tokens."""
+    params = np.logspace(0, 20, 20_001)
+    p = theory.token_probability(theory.cross_entropy(params, c=5e8, alpha=-0.35))
+    widths = [decades(params, theory.accuracy(p, length)) for length in (1, 4, 20)]
+    return holds(
+        widths[0] - widths[-1] > tolerance * widths[0],
+        f"from 10 % to 90 % takes {', '.join(f'{width:.2f}' for width in widths)} factors of ten for 1, 4, 20 tokens",
+    )
+
+
+def geometric_in_length(tolerance: float) -> Finding:
+    """Slope of ln accuracy in L for drawn items against ln p."""
+    rng, p, lengths = np.random.default_rng(3), 0.8, np.arange(1, 6)
+    accuracy = [metrics.exact_match(theory.draw_items(p, L, 50_000, rng)).mean() for L in lengths]
+    slope = np.polyfit(lengths, np.log(accuracy), 1)[0]
+    return holds(abs(slope / np.log(p) - 1) < tolerance, f"slope {slope:.4f}, ln p {np.log(p):.4f}")
+
+
+def edit_distance_linear(tolerance: float) -> Finding:
+    """Measured Levenshtein distance against L(1 - p), largest relative gap over lengths 1 to 5."""
+    rng = np.random.default_rng(4)
+    gaps = []
+    for p in (0.3, 0.6, 0.9):
+        for length in range(1, 6):
+            distance = metrics.token_edit_distance(theory.draw_items(p, length, 20_000, rng)).mean()
+            gaps.append(1 - distance / theory.token_edit_distance(p, length))
+    return holds(max(map(abs, gaps)) < tolerance, f"largest relative gap {max(gaps, key=abs):.1%}")
+
+
+def grade_steps_brier_does_not(tolerance: float) -> Finding:
+    """Grade and Brier score of four options at p = 1/4 and 1/2: items that share p, then p_i ~ Beta with that mean."""
+    rng, options, n = np.random.default_rng(5), 4, 20_000
+    low, high = (theory.draw_choices(p, options, n, rng) for p in (1 / options, 0.5 + 1e-6))
+    step = metrics.multiple_choice_grade(high).mean() - metrics.multiple_choice_grade(low).mean()
+    brier = (metrics.brier_choices(low).mean() - metrics.brier_choices(high).mean()) / theory.brier_choices(0, options)
+    unequal = []
+    for mean in (1 / options, 0.5):
+        p = np.clip(rng.beta(options * mean, options * (1 - mean), n), 1e-12, 1 - 1e-12)
+        unequal.append(metrics.multiple_choice_grade(theory.draw_choices(p, options, n, rng)).mean())
+    rounded = unequal[1] - unequal[0]
+    parts = int(step > 1 - tolerance and brier < 0.5) + int(rounded > 1 - tolerance)
+    return Finding(
+        ("fails", "holds in part", "holds")[parts],
+        f"from p = 1/4 to 1/2 the grade rises by {step:.2f} for equal items, by {rounded:.2f} for unequal ones; "
+        f"the Brier score by {brier:.2f} of its whole way",
+    )
+
+
+def rouge_cliff(tolerance: float) -> Finding:
+    """Fall of ROUGE-L-sum from 5 % to 10 % errors a token: 40 texts of ten lines of nine words, newlines err too."""
+    rng = np.random.default_rng(9)
+    target = rng.integers(1, 1000, (40, 100))
+    target[:, 9::10] = 0  # the newline
+    wrong = rng.integers(1, 999, target.shape)
+    wrong += (wrong >= target) & (target != 0)
+    luck = rng.random(target.shape)
+    few, many = (
+        metrics.rouge_l_sum(items_table(output=np.where(luck < error, wrong, target), target=target), newline=0)
+        for error in (0.05, 0.1)
+    )
+    fall = stats.mean_interval(few - many, bounded=False)
+    return holds(
+        fall.low > tolerance, f"it falls by {fall.value:.3f} (95 % interval {fall.low:.3f} to {fall.high:.3f})"
+    )
