@@ -107,7 +107,7 @@ def flops(model: families.Model, task: pd.DataFrame, items: pd.DataFrame) -> flo
     # the first wrong token is known from scoring the target
     more = sum(
         len(output) - list(hit).index(False) - 1
-        for output, hit in zip(items["output"], items["hit"], strict=True)
+        for output, hit in zip(items["output"], items["is_greedy"], strict=True)
         if not all(hit)
     )
     vocabulary, width = model.network.get_output_embeddings().weight.shape
@@ -149,7 +149,7 @@ def compare(name: str, shots: int, repeats: int = 3, items: int = ITEMS) -> dict
     logprob = [sum(row) for row in table["logprob"]]
     difference = max(abs(a - b) for a, (b, _) in zip(logprob, scores, strict=True))
     assert difference < 1e-4, difference
-    assert [all(hit) for hit in table["hit"]] == [greedy for _, greedy in scores]
+    assert [all(hit) for hit in table["is_greedy"]] == [greedy for _, greedy in scores]
     answers = [model.tokenizer.decode(output).split("\n")[0] for output in table["output"]]
     assert answers == [text.split("\n")[0] for text in texts]
     mine, other = (statistics.median(seconds for seconds, _ in runs) for runs in (ours, theirs))

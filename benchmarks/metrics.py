@@ -30,7 +30,7 @@ def edit_distance_by_hand(items: pd.DataFrame) -> pd.Series:
 # metric -> (ours, the plain way, on what share of the items the plain way runs)
 RIVALS = {
     "token_edit_distance": (metrics.token_edit_distance, edit_distance_by_hand, 0.1),
-    "exact_match": (metrics.exact_match, lambda items: items["hit"].apply(lambda hit: float(all(hit))), 1.0),
+    "exact_match": (metrics.exact_match, lambda items: items["is_greedy"].apply(lambda hit: float(all(hit))), 1.0),
     "cross_entropy": (metrics.cross_entropy, lambda items: items["logprob"].apply(lambda row: -float(sum(row))), 1.0),
 }
 

@@ -8,7 +8,7 @@ theory      closed forms of the toy model, their corrections, and draws from the
 metrics     pure functions of an items table
 kept        answers measured before, for where nothing is measured now
 stats       intervals, resolution, the emergence score and its null, fits, curves
-swap        the same models under two metrics: how sharp, where, how well foreseen
+compare     the same models under two metrics: how sharp, where, how well foreseen
 published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them
 tasks       prompts and targets: few-shot arithmetic, a chain of graded skills, a memo trap, your own

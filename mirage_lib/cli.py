@@ -15,15 +15,15 @@ from mirage_lib.items import read, validate, write
 
 # what a user can do something about; anything else is a fault of the program and keeps its traceback
 ERRORS = (families.ModelError, images.DataError, sweep.SweepError, ValueError, OSError, ImportError)
-# name: metric, and the column that an items table must have for it
+# metrics, and the column that an items table must have for each
 SCORES = {
-    "token_accuracy": (metrics.token_accuracy, "hit"),
-    "edit_distance": (metrics.token_edit_distance, "output"),
-    "expected_accuracy": (metrics.expected_accuracy, "logprob"),
-    "cross_entropy": (metrics.cross_entropy, "logprob"),
-    "sampled_accuracy": (metrics.sampled_accuracy, "samples"),
-    "choice_grade": (metrics.multiple_choice_grade, "choice_logprob"),
-    "brier": (metrics.brier_choices, "choice_logprob"),
+    metrics.token_accuracy: "is_greedy",
+    metrics.token_edit_distance: "output",
+    metrics.expected_accuracy: "logprob",
+    metrics.cross_entropy: "logprob",
+    metrics.sampled_accuracy: "samples",
+    metrics.multiple_choice_grade: "choice_logprob",
+    metrics.brier_choices: "choice_logprob",
 }
 
 
@@ -229,13 +229,13 @@ def scores(items: pd.DataFrame) -> pd.DataFrame:
 
     Columns: task, model, params, n (answers), accuracy with the ends of its 95 % interval, and the means of all metrics
     whose columns the table has. In the interval a question counts once, after however many sets of examples it was
-    asked. Raises ItemsError where the table has not even `task`, `model` and `hit`.
+    asked. Raises ItemsError where the table has not even `task`, `model` and `is_greedy`.
 
     >>> from mirage_lib.items import items_table
-    >>> scores(items_table(task="t", model="m", hit=[[True, True], [True, False]]))["token_accuracy"].tolist()
+    >>> scores(items_table(task="t", model="m", is_greedy=[[True, True], [True, False]]))["token_accuracy"].tolist()
     [0.75]
     """
-    validate(items, "task", "model", "hit")
+    validate(items, "task", "model", "is_greedy")
     rows = []
     for (task, model), group in items.groupby(["task", "model"], sort=False):
         # a column that only other tasks have is empty here
@@ -245,7 +245,7 @@ def scores(items: pd.DataFrame) -> pd.DataFrame:
         accuracy = stats.mean_interval(right.groupby(group["item"]).mean() if "item" in group else right)
         row = {"task": task, "model": model, "params": group["params"].iloc[0] if "params" in group else float("nan")}
         row |= {"n": len(group), "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high}
-        rows.append(row | {n: metric(group).mean() for n, (metric, column) in SCORES.items() if column in group})
+        rows.append(row | {m.__name__: m(group).mean() for m, column in SCORES.items() if column in group})
     return pd.DataFrame(rows).sort_values(["task", "params", "model"], ignore_index=True)
 
 

@@ -21,7 +21,7 @@ column             type                meaning
 ``item``           int64               number of the item within the task
 ``shot_set``       int64               which set of examples stood before the question
 ``logprob``        list<float64>       log-probability of each target token, teacher-forced, in nats
-``hit``            list<bool> or bool  the model's choice is the target token (or: the item is right)
+``is_greedy``            list<bool> or bool  the model's choice is the target token (or: the item is right)
 ``output``         list<int64>         token ids of the answer given
 ``target``         list<int64>         token ids of the reference answer
 ``samples``        list<list<int64>>   answers sampled beside the one given, as token ids
@@ -54,7 +54,7 @@ COLUMNS = {
     "item": pa.int64(),
     "shot_set": pa.int64(),
     "logprob": pa.list_(pa.float64()),
-    "hit": pa.list_(pa.bool_()),
+    "is_greedy": pa.list_(pa.bool_()),
     "output": pa.list_(pa.int64()),
     "target": pa.list_(pa.int64()),
     "samples": pa.list_(pa.list_(pa.int64())),
@@ -94,8 +94,8 @@ def items_table(**columns) -> pd.DataFrame:
 
     Raises ItemsError for an unknown column, a value of the wrong type, or columns of unequal length.
 
-    >>> table = items_table(model="toy", hit=[[True, True], [True, False]])
-    >>> len(table), str(table["hit"].dtype)
+    >>> table = items_table(model="toy", is_greedy=[[True, True], [True, False]])
+    >>> len(table), str(table["is_greedy"].dtype)
     (2, 'list<item: bool>[pyarrow]')
     """
     arrays = {}
@@ -128,11 +128,11 @@ def _to_arrow(name: str, values) -> pa.Array:
         values = values.array if isinstance(values.dtype, pd.ArrowDtype) else values.tolist()
     elif isinstance(values, np.ndarray):
         values = values.tolist()
-    for wanted in [pa.bool_(), kind] if name == "hit" else [kind]:
+    for wanted in [pa.bool_(), kind] if name == "is_greedy" else [kind]:
         try:
             array = pa.array(values, from_pandas=True)
             array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-            if name == "hit":
+            if name == "is_greedy":
                 _refuse_probabilities(array.flatten() if pa.types.is_list(array.type) else array)
             return array.cast(wanted)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
@@ -145,21 +145,21 @@ def _refuse_probabilities(hits: pa.Array) -> None:
     if pa.types.is_floating(hits.type) or pa.types.is_integer(hits.type):
         wrong = set(hits.drop_null().unique().to_pylist()) - {0, 1}
         if wrong:
-            raise ItemsError(f"column 'hit' says right or wrong, and {wrong.pop()!r} is neither; see 'logprob'")
+            raise ItemsError(f"column 'is_greedy' says right or wrong, and {wrong.pop()!r} is neither; see 'logprob'")
 
 
 def validate(items: pd.DataFrame, *columns: str) -> None:
     """Raise ItemsError unless `items` has rows and the named columns, of the right type and without gaps.
 
-    >>> validate(items_table(hit=[[True]]), "hit")
-    >>> validate(items_table(hit=[[True]]), "hit", "logprob")
+    >>> validate(items_table(is_greedy=[[True]]), "is_greedy")
+    >>> validate(items_table(is_greedy=[[True]]), "is_greedy", "logprob")
     Traceback (most recent call last):
         ...
-    mirage_lib.items.ItemsError: this needs the column 'logprob' (target log-probabilities, nats): the table has 'hit'
+    mirage_lib.items.ItemsError: this needs the column 'logprob' (target log-probabilities, nats): the table has...
     """
     missing = [name for name in columns if name not in items.columns]
     if missing:
-        hints = {"logprob": " (target log-probabilities, nats)", "hit": " (was the target token chosen)"}
+        hints = {"logprob": " (target log-probabilities, nats)", "is_greedy": " (was the target token chosen)"}
         wanted = ", ".join(f"{name!r}{hints.get(name, '')}" for name in missing)
         noun = "column" if len(missing) == 1 else "columns"
         raise ItemsError(f"this needs the {noun} {wanted}: the table has {', '.join(map(repr, items.columns))}")
@@ -206,8 +206,8 @@ def first_tokens(items: pd.DataFrame, length: int) -> pd.DataFrame:
     One table gives the curves of every length, from the same answers. `length` becomes the new target length; an
     answer may end before it. Raises ItemsError when no target is so long.
 
-    >>> table = items_table(length=[2, 1], hit=[[True, False], [True]], target=[[4, 2], [7]])
-    >>> first_tokens(table, 1)["hit"].tolist(), len(first_tokens(table, 2))
+    >>> table = items_table(length=[2, 1], is_greedy=[[True, False], [True]], target=[[4, 2], [7]])
+    >>> first_tokens(table, 1)["is_greedy"].tolist(), len(first_tokens(table, 2))
     ([[True], [True]], 1)
     """
     validate(items, "length")
@@ -215,7 +215,7 @@ def first_tokens(items: pd.DataFrame, length: int) -> pd.DataFrame:
     if length < 1 or kept.empty:
         raise ItemsError(f"no target has {length} tokens: the longest has {items['length'].max()}")
     columns = {"length": [length] * len(kept)}
-    for name in ("logprob", "hit", "output", "target"):
+    for name in ("logprob", "is_greedy", "output", "target"):
         if name in kept:
             values, lengths = ragged(kept, name)
             place = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -229,7 +229,7 @@ def first_tokens(items: pd.DataFrame, length: int) -> pd.DataFrame:
 def ragged(items: pd.DataFrame, column: str) -> Ragged:
     """A validated list column laid end to end; a plain column counts as lists of length one.
 
-    >>> ragged(items_table(hit=[[True, False], [True]]), "hit")
+    >>> ragged(items_table(is_greedy=[[True, False], [True]]), "is_greedy")
     Ragged(values=array([ True, False,  True]), lengths=array([2, 1]))
     """
     validate(items, column)

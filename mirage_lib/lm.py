@@ -669,7 +669,7 @@ def _table(model: Model, task: pd.DataFrame, rows: list[Row], scored: list[Score
         **{name: task[name] for name in ("task", "item", "shot_set", "digits")},
         "length": lengths,
         "logprob": Ragged(np.concatenate([result.logprob for _, result in asked]).astype(float), lengths),
-        "hit": Ragged(np.concatenate([result.hit for _, result in asked]), lengths),
+        "is_greedy": Ragged(np.concatenate([result.hit for _, result in asked]), lengths),
         "output": [result.output for _, result in asked],
         "target": [row.target for row, _ in asked],
     }

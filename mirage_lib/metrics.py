@@ -40,13 +40,13 @@ def expected_accuracy(items: pd.DataFrame) -> pd.Series:
 
 
 def exact_match(items: pd.DataFrame) -> pd.Series:
-    """1 if every token of the target was hit, else 0 ("accuracy", "exact string match"). Needs `hit`.
+    """1 if every token of the target was hit, else 0 ("accuracy", "exact string match"). Needs `is_greedy`.
 
     >>> from mirage_lib.items import items_table
-    >>> exact_match(items_table(hit=[[True, True], [True, False]])).tolist()
+    >>> exact_match(items_table(is_greedy=[[True, True], [True, False]])).tolist()
     [1.0, 0.0]
     """
-    hit = ragged(items, "hit")
+    hit = ragged(items, "is_greedy")
     return _scores(items, np.logical_and.reduceat(hit.values, hit.starts), "exact_match")
 
 
@@ -68,13 +68,13 @@ def sampled_accuracy(items: pd.DataFrame) -> pd.Series:
 
 
 def token_accuracy(items: pd.DataFrame) -> pd.Series:
-    """Share of the target's tokens that were hit, each with the true tokens before it. Needs `hit`.
+    """Share of the target's tokens that were hit, each with the true tokens before it. Needs `is_greedy`.
 
     >>> from mirage_lib.items import items_table
-    >>> token_accuracy(items_table(hit=[[True, True], [True, False]])).tolist()
+    >>> token_accuracy(items_table(is_greedy=[[True, True], [True, False]])).tolist()
     [1.0, 0.5]
     """
-    hit = ragged(items, "hit")
+    hit = ragged(items, "is_greedy")
     return _scores(items, np.add.reduceat(hit.values.astype(float), hit.starts) / hit.lengths, "token_accuracy")
 
 
@@ -197,12 +197,12 @@ def reconstruction_within(items: pd.DataFrame, c: float) -> pd.Series:
 
 
 def subset_accuracy(items: pd.DataFrame, k: int) -> float:
-    """Probability that K different items, drawn at random, are all right: one number, exact. Needs `hit`.
+    """Probability that K different items, drawn at random, are all right: one number, exact. Needs `is_greedy`.
 
     NaN when there are fewer than K items (Schaeffer et al. 2023, figures 8 and 10).
 
     >>> from mirage_lib.items import items_table
-    >>> round(subset_accuracy(items_table(hit=[[True], [True], [False]]), k=2), 6)
+    >>> round(subset_accuracy(items_table(is_greedy=[[True], [True], [False]]), k=2), 6)
     0.333333
     """
     right = exact_match(items)

@@ -12,13 +12,13 @@ from scipy.special import betaln, logsumexp
 from mirage_lib.items import Ragged, items_table
 
 
-def cross_entropy(params, c=8.8e13, alpha=-0.076, irreducible=0.0):
+def scaling_law(params, c=8.8e13, alpha=-0.076, irreducible=0.0):
     """CE(N) = E + (N / c)^alpha, in nats a token: loss falls as a power of the number of parameters.
 
     c and alpha default to Kaplan et al. (2020), equation 1.1; E, the loss no model can remove, to 0 as in
     Schaeffer et al. (2023), section 2. Raises ValueError unless c > 0 and alpha < 0.
 
-    >>> print(cross_entropy(1e9).round(3))
+    >>> print(scaling_law(1e9).round(3))
     2.376
     """
     if not (np.all(np.asarray(c) > 0) and np.all(np.asarray(alpha) < 0)):
@@ -203,7 +203,7 @@ def draw_items(p, length, n_items, rng, vocabulary=10, greedy=False, **columns) 
 
     >>> table = draw_items(0.9, length=3, n_items=2, rng=np.random.default_rng(0), params=1e9)
     >>> list(table.columns)
-    ['params', 'item', 'length', 'logprob', 'hit', 'output', 'target']
+    ['params', 'item', 'length', 'logprob', 'is_greedy', 'output', 'target']
     """
     lengths = np.broadcast_to(np.asarray(length, int), n_items)
     p = np.asarray(p, float)
@@ -223,7 +223,7 @@ def draw_items(p, length, n_items, rng, vocabulary=10, greedy=False, **columns) 
         item=np.arange(n_items),
         length=lengths,
         logprob=Ragged(np.log(p), lengths),
-        hit=Ragged(hit, lengths),
+        is_greedy=Ragged(hit, lengths),
         output=Ragged(output, lengths),
         target=Ragged(target, lengths),
     )

@@ -4,9 +4,9 @@
 experiment      network, and what grows                              an item
 ==============  ===================================================  ===============================================
 "autoencoder"   one hidden layer of tanh units; the units            a test image: `squared_error`
-"omniglot"      convolutions into a causal transformer; the          a sequence of 5 test images: `hit` of each
+"omniglot"      convolutions into a causal transformer; the          a sequence of 5 test images: `is_greedy` of each
                 channels
-"lenet"         LeNet-5 (LeCun et al. 1998); the channels            a test image: `hit`, and `logprob` of its label
+"lenet"         LeNet-5 (LeCun et al. 1998); the channels            a test image: `is_greedy`, `logprob` of its label
 ==============  ===================================================  ===============================================
 
 The paper gives no widths and no training; these are ours. `train_all` trains a family from one seed. What five seeds
@@ -100,7 +100,7 @@ def reconstruct(network, data: images.ImageSet, pictures: np.ndarray) -> np.ndar
 
 
 def omniglot(data: images.ImageSet, width: int, seed: int = 0, steps: int = 600) -> Trained:
-    """Name the characters of a sequence, image, label, image, label...; the items have the five `hit`s of a sequence.
+    """Name the characters of a sequence, image, label, image, label...; an item is a sequence, with five `is_greedy`.
 
     Convolutions turn an image into a token; a causal transformer of two layers reads it and all tokens before, and
     gives the label (Schaeffer et al. 2023, figure 8). A label keeps its meaning in all sequences, so the classes are
@@ -124,11 +124,11 @@ def omniglot(data: images.ImageSet, width: int, seed: int = 0, steps: int = 600)
     with torch.no_grad():
         logits = [read_sequences(network, test[part.flatten()], answers[part]) for part in chosen.split(200)]
     hit = torch.cat(logits).argmax(-1) == answers[chosen]
-    return _measured("omniglot", data, width, seed, network, hit=hit.cpu().tolist(), length=LENGTH)
+    return _measured("omniglot", data, width, seed, network, is_greedy=hit.cpu().tolist(), length=LENGTH)
 
 
 def lenet(data: images.ImageSet, width: int, seed: int = 0, steps: int = 500) -> Trained:
-    """Read a digit; the items have `hit` and the `logprob` (nats) of the right label of each test image.
+    """Read a digit; the items have `is_greedy` and the `logprob` (nats) of the right label of each test image.
 
     LeNet-5 has 6 and 16 channels, then 120 and 84 units (LeCun et al. 1998); width replaces the 6, and the others keep
     their ratio to it. 500 steps of 32 images with AdamW.
@@ -149,7 +149,7 @@ def lenet(data: images.ImageSet, width: int, seed: int = 0, steps: int = 500) ->
         logprob = network(test).log_softmax(1).gather(1, answers[:, None])
         hit = network(test).argmax(1) == answers
     return _measured(
-        "lenet", data, width, seed, network, hit=hit.cpu().tolist(), logprob=logprob.double().cpu().tolist()
+        "lenet", data, width, seed, network, is_greedy=hit.cpu().tolist(), logprob=logprob.double().cpu().tolist()
     )
 
 

@@ -57,7 +57,7 @@ def test_the_example_of_the_help_is_a_command_that_works(command, monkeypatch, t
     text = mirage(*command.split(), "--help").output
     examples = [line.split()[1:] for line in text.splitlines() if line.startswith("    mirage ")]
     monkeypatch.chdir(tmp_path)
-    answers = items_table(task="addition-2", model="m", hit=[[True]])
+    answers = items_table(task="addition-2", model="m", is_greedy=[[True]])
     monkeypatch.setattr(families, "load", lambda *args: None)
     monkeypatch.setattr(lm, "measure", lambda *args, **rest: answers)
     monkeypatch.setattr(sweep, "run", lambda *args, **rest: None)
@@ -94,14 +94,15 @@ def test_measure_then_metrics(tmp_path, model):
     # six questions, each after two sets of examples
     accuracy = stats.mean_interval(metrics.exact_match(wanted).groupby(wanted["item"]).mean())
     assert table[["accuracy", "low", "high"]].iloc[0].tolist() == pytest.approx(list(accuracy))
-    for column, metric in {
-        "edit_distance": metrics.token_edit_distance,
-        "expected_accuracy": metrics.expected_accuracy,
-        "cross_entropy": metrics.cross_entropy,
-        "sampled_accuracy": metrics.sampled_accuracy,
-        "choice_grade": metrics.multiple_choice_grade,
-        "brier": metrics.brier_choices,
-    }.items():
+    for metric in (
+        metrics.token_edit_distance,
+        metrics.expected_accuracy,
+        metrics.cross_entropy,
+        metrics.sampled_accuracy,
+        metrics.multiple_choice_grade,
+        metrics.brier_choices,
+    ):
+        column = metric.__name__
         assert table[column].item() == pytest.approx(stats.curve(wanted, metric, by="model")["value"].item())
         assert column in result.output
     assert f"{table['cross_entropy'].item():.3f}" in result.output
@@ -173,11 +174,11 @@ def test_a_cluster_is_used_when_named(tmp_path, monkeypatch):
 
 
 def test_the_table_holds_what_can_be_scored(tmp_path):
-    few = items_table(task="a", model=["small", "large"], params=[1.0, 2.0], hit=[[True], [False]])
-    more = items_table(task="b", model="small", params=1.0, hit=[[True]], logprob=[[-1.0]])
+    few = items_table(task="a", model=["small", "large"], params=[1.0, 2.0], is_greedy=[[True], [False]])
+    more = items_table(task="b", model="small", params=1.0, is_greedy=[[True]], logprob=[[-1.0]])
     table = cli.scores(pd.concat([more, few], ignore_index=True))
     assert table[["task", "model"]].to_numpy().tolist() == [["a", "small"], ["a", "large"], ["b", "small"]]
-    assert "edit_distance" not in table
+    assert "token_edit_distance" not in table
     assert table["cross_entropy"].fillna(-1).tolist() == [-1, -1, 1]
 
 
@@ -185,7 +186,11 @@ def test_no_interval_leaves_0_to_1_or_has_no_width():
     """Questions that are right after one of two sets of examples: twenty, three, and four."""
     for n in (20, 3, 4):
         half = items_table(
-            task="t", model="m", item=[i // 2 for i in range(2 * n)], shot_set=[0, 1] * n, hit=[[True], [False]] * n
+            task="t",
+            model="m",
+            item=[i // 2 for i in range(2 * n)],
+            shot_set=[0, 1] * n,
+            is_greedy=[[True], [False]] * n,
         )
         row = cli.scores(half).iloc[0]
         assert row["low"] == stats.wilson(n / 2, n).low  # a question counts once
@@ -220,7 +225,7 @@ def test_ladder_train(tmp_path, monkeypatch):
         (["metrics", "garbage.parquet"], "garbage.parquet is missing, cut short or no parquet file"),
         (["metrics", "log.jsonl"], "log.jsonl is JSON, perhaps a log of lm-evaluation-harness"),
         (["metrics", "empty"], "empty holds no results: run a sweep into it first"),
-        (["metrics", "other.parquet"], "needs the column 'hit'"),
+        (["metrics", "other.parquet"], "needs the column 'is_greedy'"),
         (["ladder", "train", "--rungs", "9k"], "there is no '9k' in the ladder: choose of 3k, 7k"),
         (["ladder", "train", "--family", "poetry"], "there is no 'poetry' in the ladder: choose of arithmetic, chain"),
     ],

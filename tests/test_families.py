@@ -282,7 +282,7 @@ def test_smollm2_reads_digits_one_by_one(smollm2):
 
 def test_smollm2_adds(smollm2):
     items = lm.measure(smollm2, tasks.arithmetic("addition", 1, n=20))
-    assert np.mean([all(hit) for hit in items["hit"]]) > 0.5
+    assert np.mean([all(hit) for hit in items["is_greedy"]]) > 0.5
 
 
 @pytest.fixture

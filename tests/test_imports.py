@@ -15,7 +15,7 @@ LEVELS = [
     ["items"],
     ["theory", "metrics", "kept"],
     ["stats", "published"],
-    ["images", "swap"],
+    ["images", "compare"],
     ["tasks", "families"],
     ["lm", "ladder", "vision"],
     ["sweep", "audit"],

@@ -27,7 +27,7 @@ def test_every_documented_column_can_be_written_and_read():
 
 
 def test_the_table_survives_parquet(tmp_path):
-    table = items_table(logprob=[[-1.0], [-2.0, -3.0]], hit=[[True], [False, True]])
+    table = items_table(logprob=[[-1.0], [-2.0, -3.0]], is_greedy=[[True], [False, True]])
     table.to_parquet(tmp_path / "items.parquet")
     # not pd.read_parquet: pandas before version 3 does not know its own name for a column of lists
     back = pq.read_table(tmp_path / "items.parquet").to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
@@ -46,7 +46,7 @@ def test_the_table_survives_parquet(tmp_path):
     ],
 )
 def test_hits_are_taken_in_any_reasonable_form(values):
-    got = ragged(items_table(hit=values), "hit")
+    got = ragged(items_table(is_greedy=values), "is_greedy")
     flat = values.values if isinstance(values, Ragged) else np.concatenate([np.atleast_1d(v) for v in values])
     assert got.values.tolist() == flat.tolist()
     assert got.lengths.sum() == len(flat)
@@ -71,18 +71,22 @@ def test_an_empty_answer_is_an_answer():
     ("frame", "columns", "message"),
     [
         (
-            pd.DataFrame({"hit": [[True]]}),
+            pd.DataFrame({"is_greedy": [[True]]}),
             ["logprob"],
-            "needs the column 'logprob'.*nats.*the table has 'hit'",
+            "needs the column 'logprob'.*nats.*the table has 'is_greedy'",
         ),
-        (pd.DataFrame({"hit": [[True]]}), ["output", "target"], "needs the columns 'output', 'target'"),
-        (pd.DataFrame({"hit": []}), ["hit"], "empty.*nothing to score"),
-        (pd.DataFrame({"hit": [[True], None]}, index=["a", "b"]), ["hit"], "missing value.*first in row 'b'"),
-        (pd.DataFrame({"hit": [[True, None]]}), ["hit"], "missing value.*inside its lists"),
-        (pd.DataFrame({"hit": [[True], []]}), ["hit"], "empty list in row 1"),
-        (pd.DataFrame({"hit": [["yes"]]}), ["hit"], "'hit' must hold list<item: bool>"),
-        (pd.DataFrame({"hit": [0.3, 1.0]}), ["hit"], "'hit' says right or wrong, and 0.3 is neither"),
-        (pd.DataFrame({"hit": [[1, 2]]}), ["hit"], "'hit' says right or wrong, and 2 is neither"),
+        (pd.DataFrame({"is_greedy": [[True]]}), ["output", "target"], "needs the columns 'output', 'target'"),
+        (pd.DataFrame({"is_greedy": []}), ["is_greedy"], "empty.*nothing to score"),
+        (
+            pd.DataFrame({"is_greedy": [[True], None]}, index=["a", "b"]),
+            ["is_greedy"],
+            "missing value.*first in row 'b'",
+        ),
+        (pd.DataFrame({"is_greedy": [[True, None]]}), ["is_greedy"], "missing value.*inside its lists"),
+        (pd.DataFrame({"is_greedy": [[True], []]}), ["is_greedy"], "empty list in row 1"),
+        (pd.DataFrame({"is_greedy": [["yes"]]}), ["is_greedy"], "'is_greedy' must hold list<item: bool>"),
+        (pd.DataFrame({"is_greedy": [0.3, 1.0]}), ["is_greedy"], "'is_greedy' says right or wrong, and 0.3 is neither"),
+        (pd.DataFrame({"is_greedy": [[1, 2]]}), ["is_greedy"], "'is_greedy' says right or wrong, and 2 is neither"),
         (pd.DataFrame({"logprob": [-1.0]}), ["logprob"], "'logprob' must hold list"),
         (pd.DataFrame({"logprob": [[0.5]]}), ["logprob"], "0.5: log-probabilities .* at most 0"),
         (pd.DataFrame({"logprob": [[-0.5, float("nan")]]}), ["logprob"], "NaN|missing"),
@@ -116,7 +120,7 @@ def test_first_tokens_cuts_every_answer_and_leaves_out_what_is_shorter():
         length=[3, 1, 2],
         digits=[2, 0, 1],
         logprob=[[-1.0, -2.0, -3.0], [-4.0], [-5.0, -6.0]],
-        hit=[[True, False, True], [True], [False, True]],
+        is_greedy=[[True, False, True], [True], [False, True]],
         output=[[1, 9, 9, 9], [4], [7]],
         target=[[1, 2, 3], [4], [5, 6]],
         samples=[[[1, 2, 3], [8]], [[4]], [[5, 6, 7]]],
@@ -128,7 +132,7 @@ def test_first_tokens_cuts_every_answer_and_leaves_out_what_is_shorter():
     assert cut["item"].tolist() == [0, 2] and cut["digits"].tolist() == [2, 1]
     assert cut["length"].tolist() == [2, 2]
     assert ragged(cut, "logprob").lists() == [[-1.0, -2.0], [-5.0, -6.0]]
-    assert ragged(cut, "hit").lists() == [[True, False], [False, True]]
+    assert ragged(cut, "is_greedy").lists() == [[True, False], [False, True]]
     assert ragged(cut, "output").lists() == [[1, 9], [7]]
     assert ragged(cut, "target").lists() == [[1, 2], [5, 6]]
     assert pa.array(cut["samples"]).to_pylist() == [[[1, 2], [8]], [[5, 6]]]
@@ -138,7 +142,7 @@ def test_first_tokens_cuts_every_answer_and_leaves_out_what_is_shorter():
 
 @pytest.mark.parametrize("length", [0, -1, 4])
 def test_first_tokens_of_no_target_is_refused(length):
-    table = items_table(length=[3, 1], hit=[[True] * 3, [True]])
+    table = items_table(length=[3, 1], is_greedy=[[True] * 3, [True]])
     with pytest.raises(ItemsError, match=f"no target has {length} tokens: the longest has 3"):
         first_tokens(table, length)
 
@@ -146,18 +150,18 @@ def test_first_tokens_of_no_target_is_refused(length):
 def test_building_a_table_refuses_what_it_cannot_hold():
     with pytest.raises(ItemsError, match="unknown column 'logprobs'"):
         items_table(logprobs=[[-1.0]])
-    with pytest.raises(ItemsError, match=r"differ in length: \{'hit': 1, 'answer': 2\}"):
-        items_table(hit=[[True]], answer=[0, 1])
+    with pytest.raises(ItemsError, match=r"differ in length: \{'is_greedy': 1, 'answer': 2\}"):
+        items_table(is_greedy=[[True]], answer=[0, 1])
     with pytest.raises(ItemsError, match="'params' must hold double"):
-        items_table(hit=[[True]], params="many")
+        items_table(is_greedy=[[True]], params="many")
     with pytest.raises(ItemsError, match="needs at least one column"):
         items_table(model="toy")
 
 
 def test_values_that_do_not_fit_their_lengths_are_refused():
-    with pytest.raises(ItemsError, match="'hit' has 3 values for lengths of 2"):
-        items_table(hit=Ragged(np.array([True, False, True]), np.array([1, 1])))
-    assert items_table(hit=[[0, 1.0], [1]])["hit"].tolist() == [[False, True], [True]]
+    with pytest.raises(ItemsError, match="'is_greedy' has 3 values for lengths of 2"):
+        items_table(is_greedy=Ragged(np.array([True, False, True]), np.array([1, 1])))
+    assert items_table(is_greedy=[[0, 1.0], [1]])["is_greedy"].tolist() == [[False, True], [True]]
 
 
 def test_a_flipped_bit_is_found(tmp_path):

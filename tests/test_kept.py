@@ -23,7 +23,7 @@ def table(n: int = 200, seed: int = 0, **columns) -> pd.DataFrame:
         "item": np.arange(n),
         "target": rng.integers(9, size=(n, 2)).tolist(),
         "logprob": np.log(rng.random((n, 2))).tolist(),
-        "hit": (rng.random((n, 2)) < 0.5).tolist(),
+        "is_greedy": (rng.random((n, 2)) < 0.5).tolist(),
     }
     return items.items_table(**given | columns)
 
@@ -73,7 +73,7 @@ def test_kept_answers_score_as_the_live_ones(folder):
     ("now", "told"),
     [
         (table(logprob=(np.array(table()["logprob"].tolist()) * 1.1).tolist()), "logprob is"),
-        (table(hit=[[True, True]] * 200), "of hit are not the kept ones"),
+        (table(is_greedy=[[True, True]] * 200), "of is_greedy are not the kept ones"),
         (table(199), "199 rows"),
         (table(target=[[1, 1]] * 200), "other models or questions"),
         (table(model="other"), "other models or questions"),
@@ -89,9 +89,9 @@ def test_rounding_on_another_processor_is_no_difference(folder):
     answers = table()
     noise = np.random.default_rng(1).normal(0, 1e-3, (200, 2))
     logprob = np.minimum(np.array(answers["logprob"].tolist()) + noise, 0).tolist()
-    hit = answers["hit"].tolist()
+    hit = answers["is_greedy"].tolist()
     hit[0] = [not h for h in hit[0]]
-    items.write(folder / "live" / "sums.parquet", table(logprob=logprob, hit=hit))
+    items.write(folder / "live" / "sums.parquet", table(logprob=logprob, is_greedy=hit))
     assert tool.check(folder / "live") == []
 
 
@@ -103,7 +103,7 @@ def test_networks_trained_anew_are_compared_by_their_scores(folder, flipped, tol
     again = rng.permuted(hit, axis=0)
     again[: int(2000 * flipped)] = False
     for place, answers in (("live", again), ("first", hit)):
-        items.write(folder / place / "nets.parquet", items.items_table(task="t", width=6, hit=answers.tolist()))
+        items.write(folder / place / "nets.parquet", items.items_table(task="t", width=6, is_greedy=answers.tolist()))
     tool.keep(folder / "first")
     (folder / "live" / "sums.parquet").unlink()
     found = [line for line in tool.check(folder / "live") if line.startswith("nets")]
@@ -128,7 +128,7 @@ def test_a_name_in_one_place_only_is_told(folder):
 @pytest.mark.parametrize("file", sorted(kept.FOLDER.glob("*.parquet")), ids=lambda file: file.stem)
 def test_what_is_kept_can_be_scored(file):
     answers = kept.load(file.stem)
-    for column, metric in (("hit", metrics.exact_match), ("output", metrics.token_edit_distance)):
+    for column, metric in (("is_greedy", metrics.exact_match), ("output", metrics.token_edit_distance)):
         if column in answers:
             assert metric(answers).notna().all()
-    assert {"hit", "output", "squared_error"} & set(answers.columns)
+    assert {"is_greedy", "output", "squared_error"} & set(answers.columns)

@@ -61,7 +61,7 @@ def check(model, asked, items, max_tokens):
     ends = set(lm.stops(model.tokenizer))
     assert items["item"].tolist() == asked["item"].tolist()
     for row, logprob, hit, output, target in zip(
-        asked.itertuples(), *(lists(items, name) for name in ("logprob", "hit", "output", "target")), strict=True
+        asked.itertuples(), *(lists(items, name) for name in ("logprob", "is_greedy", "output", "target")), strict=True
     ):
         wanted = brute(model, row.prompt, row.target)
         assert logprob == pytest.approx(wanted[0], abs=1e-5)
@@ -81,7 +81,7 @@ def test_the_table_equals_the_slow_way(model, texts):
     if len(asked) > 10:
         # right, nearly right and wrong answers are all there
         assert 0 < metrics.exact_match(items).mean() < metrics.token_accuracy(items).mean() < 1
-    validate(items, "logprob", "hit", "output", "target", "length", "digits", "params")
+    validate(items, "logprob", "is_greedy", "output", "target", "length", "digits", "params")
     assert items["length"].tolist() == [len(target) for target in items["target"]]
 
 
@@ -101,7 +101,7 @@ def test_batch_size_changes_nothing(model, texts):
     one, *others = (lm.measure(model, asked, size, samples=2, max_tokens=6) for size in (None, 1, 3))
     for other in others:
         assert np.abs(ragged(one, "logprob").values - ragged(other, "logprob").values).max() < 1e-5
-        for column in ("hit", "output", "samples", "target", "item"):
+        for column in ("is_greedy", "output", "samples", "target", "item"):
             assert one[column].tolist() == other[column].tolist()
 
 
@@ -141,7 +141,7 @@ def test_answers_are_those_of_generate(model):
     asked = task_for(model, TEXTS["nothing in common"])
     items = lm.measure(model, asked, max_tokens=10)
     wrong = 0
-    for text, output, hit in zip(asked["prompt"], lists(items, "output"), lists(items, "hit"), strict=True):
+    for text, output, hit in zip(asked["prompt"], lists(items, "output"), lists(items, "is_greedy"), strict=True):
         if all(hit):
             continue
         wrong += 1
@@ -309,7 +309,7 @@ def test_batches_halve_when_memory_runs_out_and_say_so():
         assert f"{size} questions at once: going on with {size // 2}" in str(warning.message)
     assert max(size for size in seen if size <= 5) == 4
     assert np.abs(ragged(whole, "logprob").values - ragged(halved, "logprob").values).max() < 1e-5
-    for column in ("item", "hit", "output", "target"):
+    for column in ("item", "is_greedy", "output", "target"):
         assert whole[column].tolist() == halved[column].tolist()
 
 

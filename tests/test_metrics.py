@@ -18,7 +18,7 @@ tokens = st.lists(st.integers(0, 3), max_size=7)
 
 @given(hits)
 def test_exact_match_and_token_accuracy_are_all_and_mean(hit):
-    items = items_table(hit=hit)
+    items = items_table(is_greedy=hit)
     assert metrics.exact_match(items).tolist() == [float(all(row)) for row in hit]
     assert metrics.token_accuracy(items).tolist() == pytest.approx([sum(row) / len(row) for row in hit])
 
@@ -110,7 +110,7 @@ def test_reconstruction_within_is_strict():
 
 @given(st.lists(st.booleans(), min_size=1, max_size=7), st.integers(1, 7))
 def test_subset_accuracy_equals_enumerating_every_subset(right, k):
-    got = metrics.subset_accuracy(items_table(hit=right), k)
+    got = metrics.subset_accuracy(items_table(is_greedy=right), k)
     subsets = list(itertools.combinations(right, k))
     if subsets:
         assert got == pytest.approx(np.mean([all(s) for s in subsets]))
@@ -131,16 +131,16 @@ def test_subset_probability_stays_exact_for_large_tables_and_broadcasts():
 NEEDS = {
     metrics.cross_entropy: "logprob",
     metrics.expected_accuracy: "logprob",
-    metrics.exact_match: "hit",
+    metrics.exact_match: "is_greedy",
     metrics.sampled_accuracy: "samples",
-    metrics.token_accuracy: "hit",
+    metrics.token_accuracy: "is_greedy",
     metrics.token_edit_distance: "output",
     metrics.multiple_choice_grade: "choice_logprob",
     metrics.brier_choices: "choice_logprob",
     metrics.brier_target: "choice_logprob",
     lambda items: metrics.rouge_l_sum(items, 0): "output",
     lambda items: metrics.reconstruction_within(items, 1): "squared_error",
-    lambda items: metrics.subset_accuracy(items, 1): "hit",
+    lambda items: metrics.subset_accuracy(items, 1): "is_greedy",
 }
 
 
@@ -154,7 +154,7 @@ def test_every_metric_names_the_column_it_misses(metric):
 def test_no_metric_scores_an_empty_table(metric):
     full = items_table(
         logprob=[[-1.0]],
-        hit=[[True]],
+        is_greedy=[[True]],
         output=[[1]],
         target=[[1]],
         samples=[[[1]]],
@@ -167,7 +167,7 @@ def test_no_metric_scores_an_empty_table(metric):
 
 
 def test_scores_keep_the_index_of_the_table():
-    items = items_table(hit=[[True], [False]]).set_index(pd.Index(["x", "y"]))
+    items = items_table(is_greedy=[[True], [False]]).set_index(pd.Index(["x", "y"]))
     assert metrics.exact_match(items).to_dict() == {"x": 1.0, "y": 0.0}
 
 

@@ -70,7 +70,7 @@ def test_a_level_that_is_none_is_refused(level):
         lambda: stats.mean_interval([2.0, 3.0], level),
         lambda: stats.bootstrap([1.0, 0.0], level=level),
         lambda: stats.items_needed(0.3, chance=0.1, level=level),
-        lambda: stats.curve(items_table(params=1.0, hit=[True]), metrics.exact_match, level=level),
+        lambda: stats.curve(items_table(params=1.0, is_greedy=[True]), metrics.exact_match, level=level),
     ):
         with pytest.raises(ValueError, match="a level lies between 0 and 1"):
             call()
@@ -253,7 +253,7 @@ def test_a_statistic_that_is_not_always_a_number_has_no_interval():
 
 
 def test_items_without_a_place_on_the_axis_are_refused():
-    table = items_table(hit=[True, False, True], params=[1.0, None, 2.0])
+    table = items_table(is_greedy=[True, False, True], params=[1.0, None, 2.0])
     with pytest.raises(ValueError, match="1 of 3 items have no 'params'"):
         stats.curve(table, metrics.exact_match)
 
@@ -277,7 +277,7 @@ def test_forecast_error_holds_out_the_largest():
 
 
 def test_curve_of_means_and_of_another_statistic():
-    items = items_table(hit=[[True], [True], [False], [True]], params=[1e9, 1e9, 1e6, 1e6])
+    items = items_table(is_greedy=[[True], [True], [False], [True]], params=[1e9, 1e9, 1e6, 1e6])
     table = stats.curve(items, metrics.exact_match)
     assert list(table.columns) == ["x", "value", "low", "high", "n"]
     assert table["x"].tolist() == [1e6, 1e9]

@@ -31,7 +31,7 @@ def stand_in(cell, log=None, folder=None, seconds=0.0):
     time.sleep(seconds)
     rng = np.random.default_rng([*cell.name.encode(), cell.settings.get("seed", 0)])
     right = rng.random((len(cell.task), 2)) < 0.5
-    return items_table(model=cell.model, task=cell.task["task"], item=cell.task["item"], shot_set=0, hit=right)
+    return items_table(model=cell.model, task=cell.task["task"], item=cell.task["item"], shot_set=0, is_greedy=right)
 
 
 def broken(cell):
@@ -81,7 +81,7 @@ def test_a_question_of_several_seeds_has_one_number():
     assert asked.groupby(table["item"]).nunique().eq(1).all() and asked.nunique() == 26
     # whatever other seeds are asked
     pd.testing.assert_frame_equal(sweep.seeded(make, [2])[0], tables[2])
-    right = items_table(task="t", model="m", item=table["item"], hit=[[True]] * len(table))
+    right = items_table(task="t", model="m", item=table["item"], is_greedy=[[True]] * len(table))
     assert cli.scores(right)["low"].item() == stats.wilson(26, 26).low
 
 

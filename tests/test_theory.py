@@ -27,17 +27,17 @@ def rng():
 
 
 def test_scaling_law_by_hand():
-    assert theory.cross_entropy(8.8e13) == 1.0
-    assert theory.cross_entropy(1e6, c=1e8, alpha=-0.5) == pytest.approx(10.0)
-    assert theory.cross_entropy(1e10, c=1e8, alpha=-0.5, irreducible=0.25) == pytest.approx(0.35)
+    assert theory.scaling_law(8.8e13) == 1.0
+    assert theory.scaling_law(1e6, c=1e8, alpha=-0.5) == pytest.approx(10.0)
+    assert theory.scaling_law(1e10, c=1e8, alpha=-0.5, irreducible=0.25) == pytest.approx(0.35)
     with pytest.raises(ValueError, match="alpha < 0"):
-        theory.cross_entropy(1e6, alpha=0.1)
+        theory.scaling_law(1e6, alpha=0.1)
     with pytest.raises(ValueError, match="c > 0"):
-        theory.cross_entropy(1e6, c=0)
+        theory.scaling_law(1e6, c=0)
 
 
 def test_irreducible_loss_caps_accuracy():
-    assert theory.token_probability(theory.cross_entropy(1e30, c=1.0, alpha=-1, irreducible=0.5)) == pytest.approx(
+    assert theory.token_probability(theory.scaling_law(1e30, c=1.0, alpha=-1, irreducible=0.5)) == pytest.approx(
         np.exp(-0.5)
     )
 
@@ -194,7 +194,7 @@ def test_sampling_whole_answers_is_right_with_probability_exp_minus_ce_whatever_
 
 def test_the_curve_of_drawn_items_covers_the_closed_form(rng):
     params = np.logspace(7, 12, 8)
-    p = theory.token_probability(theory.cross_entropy(params, c=1e10, alpha=-0.3))
+    p = theory.token_probability(theory.scaling_law(params, c=1e10, alpha=-0.3))
     items = pd.concat([theory.draw_items(q, 4, 4000, rng, params=n) for n, q in zip(params, p, strict=True)])
     table = stats.curve(items, metrics.exact_match, level=0.9999)
     assert table["x"].tolist() == pytest.approx(params)

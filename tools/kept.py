@@ -56,7 +56,7 @@ def problems(name: str, live, before) -> list[str]:
             gap = np.abs(items.ragged(live, column).values - items.ragged(before, column).values)
             if np.median(gap) > NATS:
                 found.append(f"{name}: {column} is {np.median(gap):.3f} nats from the kept (median)")
-    for column in ("hit", "output", "samples"):
+    for column in ("is_greedy", "output", "samples"):
         if column in live:
             pairs = zip(live[column].tolist(), before[column].tolist(), strict=True)
             others = np.mean([str(a) != str(b) for a, b in pairs])
@@ -70,8 +70,8 @@ def _scores(table):
     if "squared_error" in table:
         return np.log(table["squared_error"].astype(float))
     right = (
-        table["hit"]
-        if "hit" in table
+        table["is_greedy"]
+        if "is_greedy" in table
         else [
             [a == b for a, b in zip(*pair, strict=True)] for pair in zip(table["output"], table["target"], strict=True)
         ]

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mirage_lib import kept, metrics, swap, vision
+from mirage_lib import compare, kept, metrics, vision
 from mirage_lib.claims import Finding
 
 
@@ -47,7 +47,7 @@ def at_seeds(count: int, found: str) -> Finding:
 
 def decades_of_rise(curve: pd.Series) -> float:
     """Decades of size that the middle 80 % of the rise takes."""
-    return swap.rise(curve.index, curve)[1]
+    return compare.rise(curve.index, curve)[1]
 
 
 def all_of(k: int) -> pd.DataFrame:

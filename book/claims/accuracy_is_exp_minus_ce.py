@@ -20,11 +20,11 @@ def one_token(tolerance: float) -> Finding:
 def late_and_sharp(tolerance: float) -> Finding:
     """Of p^5 where CE falls as a power law: share of the rise in the last half of ln N, and decades of all of it."""
     params = np.geomspace(1e7, 1e12, 101)
-    ce = theory.cross_entropy(params, c=1e10, alpha=-0.3)
+    ce = theory.scaling_law(params, c=1e10, alpha=-0.3)
     late_score = late_share(theory.accuracy(theory.token_probability(ce), 5))
     late_loss = late_share(-ce)
     wide = np.geomspace(1e5, 1e17, 12_001)
-    width = decades(wide, theory.accuracy(theory.token_probability(theory.cross_entropy(wide, c=1e10, alpha=-0.3)), 5))
+    width = decades(wide, theory.accuracy(theory.token_probability(theory.scaling_law(wide, c=1e10, alpha=-0.3)), 5))
     late = late_score > 1 - tolerance and late_loss < 0.5
     return Finding(
         ("fails", "holds in part", "holds")[int(late) + int(late and width < 3)],
@@ -36,5 +36,5 @@ def late_and_sharp(tolerance: float) -> Finding:
 def one_token_jumps(tolerance: float) -> Finding:
     """Decades of N in which one token's accuracy goes from 10 % to 90 % under Kaplan's scaling law."""
     params = np.logspace(0, 40, 40_001)
-    width = decades(params, theory.token_probability(theory.cross_entropy(params)))
+    width = decades(params, theory.token_probability(theory.scaling_law(params)))
     return holds(width < tolerance, f"from 10 % to 90 % takes {width:.1f} factors of ten in N")

@@ -5,7 +5,7 @@ from functools import cache, partial
 import numpy as np
 import pandas as pd
 
-from mirage_lib import metrics, swap, vision
+from mirage_lib import compare, metrics, vision
 from mirage_lib.claims import Finding
 
 from . import at_seeds, decades_of_rise, holds, steepest_step
@@ -18,7 +18,7 @@ def _each_seed(scores: pd.DataFrame, decide) -> int:
 
 def _sharp(curve: pd.Series) -> bool:
     """Whether the middle 80 % of the rise takes less than half of the range of sizes, in decades."""
-    return decades_of_rise(curve) < swap.SHARP * np.log10(curve.index[-1] / curve.index[0])
+    return decades_of_rise(curve) < compare.SHARP * np.log10(curve.index[-1] / curve.index[0])
 
 
 def squared_error_smooth(tolerance: float) -> Finding:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mirage_lib import metrics, swap, theory, vision
+from mirage_lib import compare, metrics, theory, vision
 from mirage_lib.claims import Finding
 from mirage_lib.items import first_tokens
 
@@ -14,7 +14,7 @@ def both_directions() -> pd.DataFrame:
     """Every harsh curve of this book's own models, beside what the soft curve and the metric say of it.
 
     A row a curve: `direction` ("language" or "vision"), `source`, `metric`, `harshness` (L, K or 1/c), the
-    measured `place` and `width` of the rise (`swap.rise`) and those of the metric applied to the soft curve,
+    measured `place` and `width` of the rise (`compare.rise`) and those of the metric applied to the soft curve,
     `place_expected` and `width_expected`. Curves are means over seeds; a width is in decades of parameters, or of
     hidden units for autoencoders.
 
@@ -26,7 +26,7 @@ def both_directions() -> pd.DataFrame:
     def add(direction, source, metric, harshness, measured, expected):
         row = {"direction": direction, "source": source, "metric": metric, "harshness": harshness}
         for suffix, curve in (("", measured), ("_expected", expected)):
-            row[f"place{suffix}"], row[f"width{suffix}"] = swap.rise(measured.index, curve)
+            row[f"place{suffix}"], row[f"width{suffix}"] = compare.rise(measured.index, curve)
         rows.append(row)
 
     sequences = [

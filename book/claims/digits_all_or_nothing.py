@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mirage_lib import metrics, stats, swap, theory, vision
+from mirage_lib import compare, metrics, stats, theory, vision
 from mirage_lib.claims import Finding
 
 from . import all_of, at_seeds, decades_of_rise, steepest_step
@@ -27,7 +27,7 @@ def all_of_five_jumps(tolerance: float) -> Finding:
 def more_digits_come_later(tolerance: float) -> Finding:
     """How much larger the network is at which fifty of fifty has gone half of its way, than at which one has."""
     one, fifty = all_of(1), all_of(50)
-    later = [swap.rise(fifty.index, fifty[s])[0] / swap.rise(one.index, one[s])[0] for s in one]
+    later = [compare.rise(fifty.index, fifty[s])[0] / compare.rise(one.index, one[s])[0] for s in one]
     found = f"half of the way is gone at {min(later):.1f} to {max(later):.1f} times the parameters"
     return at_seeds(sum(ratio > tolerance for ratio in later), found)
 

@@ -13,7 +13,7 @@ from . import decades, holds, late_share
 def linear_metric_smooth(tolerance: float) -> Finding:
     """Share of the change in the last half of eight sizes, of drawn exact match and edit distance, ten tokens."""
     rng, params = np.random.default_rng(9), np.geomspace(1e7, 1e12, 8)
-    p = theory.token_probability(theory.cross_entropy(params, c=1e10, alpha=-0.3))
+    p = theory.token_probability(theory.scaling_law(params, c=1e10, alpha=-0.3))
     items = pd.concat([theory.draw_items(q, 10, 5000, rng, params=n) for n, q in zip(params, p, strict=True)])
     harsh, soft = (
         late_share(stats.curve(items, metric)["value"].to_numpy())
@@ -28,7 +28,7 @@ def linear_metric_smooth(tolerance: float) -> Finding:
 def length_sharpens(tolerance: float) -> Finding:
     """Decades of N from 10 % to 90 % accuracy, for answers of 1, 4 and 20 tokens."""
     params = np.logspace(0, 20, 20_001)
-    p = theory.token_probability(theory.cross_entropy(params, c=5e8, alpha=-0.35))
+    p = theory.token_probability(theory.scaling_law(params, c=5e8, alpha=-0.35))
     widths = [decades(params, theory.accuracy(p, length)) for length in (1, 4, 20)]
     return holds(
         widths[0] - widths[-1] > tolerance * widths[0],

@@ -2,15 +2,15 @@
 
 import pandas as pd
 
-from mirage_lib import published, swap, theory
+from mirage_lib import compare, published, theory
 from mirage_lib.claims import Finding
 
 from . import holds
 
-_GRADE = swap.Metric("multiple_choice_grade")
+_GRADE = compare.Metric("multiple_choice_grade")
 
 
-_BRIER = swap.Metric("brier_target_choice", worst=1, best=0)
+_BRIER = compare.Metric("brier_target_choice", worst=1, best=0)
 
 
 def _open_models() -> pd.DataFrame:
@@ -20,12 +20,9 @@ def _open_models() -> pd.DataFrame:
 
 def brier_removes_jumps(tolerance: float) -> Finding:
     """Of the sharp grades, within families and pooled, over parameters and compute: share that are artefacts."""
-    sharp = pd.concat(
-        [
-            swap.calls(swap.describe(pd.concat([scores, swap.pooled(scores)])), _GRADE.column, _BRIER.column)["call"]
-            for scores in (swap.tidy(_open_models(), [_GRADE, _BRIER], scale) for scale in ("params", "flops"))
-        ]
-    )
+    tables = [compare.tidy(_open_models(), [_GRADE, _BRIER], scale) for scale in ("params", "flops")]
+    described = [compare.describe(pd.concat([scores, compare.pooled(scores)])) for scores in tables]
+    sharp = pd.concat([compare.verdicts(each, _GRADE.column, _BRIER.column)["verdict"] for each in described])
     sharp = sharp[~sharp.isin(["nothing shown", "gradual"])]
     artefacts = (sharp == "artefact of the metric").sum()
     return holds(
@@ -37,9 +34,9 @@ def brier_removes_jumps(tolerance: float) -> Finding:
 
 def scale_explains_mmlu(tolerance: float) -> Finding:
     """Rise of MMLU's grade for ten times the compute, within families and over all, for two groups of families."""
-    mmlu = swap.tidy(_open_models().query("benchmark == 'mmlu'"), [_GRADE], "flops")
+    mmlu = compare.tidy(_open_models().query("benchmark == 'mmlu'"), [_GRADE], "flops")
     far = mmlu.groupby("family")["x"].transform("max") > 1e23
-    slopes = [swap.slopes(part).iloc[0] for part in (mmlu[far], mmlu[~far])]
+    slopes = [compare.slopes(part).iloc[0] for part in (mmlu[far], mmlu[~far])]
     agree = sum(slope["within"] > (1 - tolerance) * slope["pooled"] for slope in slopes)
     return Finding(
         ("fails", "holds in part", "holds")[agree],
@@ -61,8 +58,8 @@ def brier_shows_knowledge(tolerance: float) -> Finding:
 
 def sigmoid_forecasts_best(tolerance: float) -> Finding:
     """Pythia, six benchmarks, both metrics: how often a sigmoid through five sizes beats no change and a line."""
-    pythia = swap.tidy(_open_models().query("family == 'Pythia'"), [_GRADE, _BRIER], "params")
-    errors = swap.forecasts(pythia, held_out=3)[["rmse_sigmoid", "rmse_last", "rmse_line"]]
+    pythia = compare.tidy(_open_models().query("family == 'Pythia'"), [_GRADE, _BRIER], "params")
+    errors = compare.forecasts(pythia, held_out=3)[["rmse_sigmoid", "rmse_last", "rmse_line"]]
     best = errors.idxmin(axis=1).value_counts()
     return holds(
         best.get("rmse_sigmoid", 0) > (1 - tolerance) * len(errors),

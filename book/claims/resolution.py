@@ -10,7 +10,7 @@ from . import holds
 
 def more_items_smooth(tolerance: float) -> Finding:
     """Models that score zero under one smooth law, measured with 50 and with 100,000 items a model."""
-    p = theory.token_probability(theory.cross_entropy(np.geomspace(1e8, 1e12, 9), c=6e8, alpha=-0.3))
+    p = theory.token_probability(theory.scaling_law(np.geomspace(1e8, 1e12, 9), c=6e8, alpha=-0.3))
     rng = np.random.default_rng(6)
     # only whether an item is right matters here, and that is one draw with probability p^5
     few, many = ((rng.binomial(n, theory.accuracy(p, 5)) == 0).sum() for n in (50, 100_000))
@@ -28,7 +28,7 @@ def zero_of_n(tolerance: float) -> Finding:
 def resolution_sharpens(tolerance: float) -> Finding:
     """Share of infinite emergence scores of one smooth law, examined with 20 and with 2,000 items, eight sizes."""
     rng = np.random.default_rng(4)
-    p = theory.token_probability(theory.cross_entropy(np.geomspace(7e7, 1.2e10, 8), c=5e8, alpha=-0.35))
+    p = theory.token_probability(theory.scaling_law(np.geomspace(7e7, 1.2e10, 8), c=5e8, alpha=-0.35))
     few, many = (
         np.mean([np.isinf(stats.emergence_score(exam / n)) for exam in rng.binomial(n, p**4, size=(500, 8))])
         for n in (20, 2000)
@@ -39,7 +39,7 @@ def resolution_sharpens(tolerance: float) -> Finding:
 def zeros_flatten_law(tolerance: float) -> Finding:
     """Slope fitted on ln(-ln accuracy) axes with zeros left out, median of 200 exams of 200 items."""
     rng, n, alpha, params = np.random.default_rng(4), 200, -0.35, np.logspace(7.5, 9, 7)
-    p = theory.token_probability(theory.cross_entropy(params, c=5e8, alpha=alpha))
+    p = theory.token_probability(theory.scaling_law(params, c=5e8, alpha=alpha))
     slopes = []
     for share in rng.binomial(n, p**4, size=(200, 7)) / n:
         seen = share > 0

@@ -39,7 +39,7 @@ def chain_rule_exact(tolerance: float) -> Finding:
 
     target, output = write(), write()
     logprob = np.log(chain[target[:, :-1], target[:, 1:]])
-    items = items_table(logprob=logprob, hit=output[:, 1:] == target[:, 1:])
+    items = items_table(logprob=logprob, is_greedy=output[:, 1:] == target[:, 1:])
     expected, seen = metrics.expected_accuracy(items).mean(), metrics.exact_match(items)
     gap = abs(seen.mean() - expected) / (seen.std() / np.sqrt(n))
     return holds(gap < tolerance, f"mean exp(-CE_i) {expected:.4f}, sampled {seen.mean():.4f}")
@@ -55,7 +55,7 @@ def grade_from_loss(tolerance: float) -> Finding:
 def greedy_sharpens_items_smooth(tolerance: float) -> Finding:
     """Decades of N from 10 % to 90 %: the plain formula, greedy decoding, unequal items (Gamma), and both."""
     params = np.logspace(3, 17, 2801)
-    ce = theory.cross_entropy(params, c=5e8, alpha=-0.35)
+    ce = theory.scaling_law(params, c=5e8, alpha=-0.35)
     difficulty = -np.log1p(-(np.arange(400) + 0.5) / 400)  # quantiles of an exponential
     plain = decades(params, np.exp(-4 * ce))
     greedy = decades(params, theory.multiple_choice_grade(np.exp(-ce), 10) ** 4)

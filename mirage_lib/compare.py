@@ -1,9 +1,9 @@
 """The metric swap: the same models and items, scored in two ways, and what changes with the score.
 
 A table of scores is enough: one row for a benchmark and model, with a family, a scale (parameters, tokens, FLOPs) and a
-column for each metric. `swap` puts all metrics on one range, from 0 (worst) to 1 (best), and says of each curve how
+column for each metric. `compare` puts all metrics on one range, from 0 (worst) to 1 (best), and says of each curve how
 sharp it is, where it rises, and how well its largest models were to be foreseen: within each family, and over all
-families with and without their differences. `calls` compares a harsh metric with a soft one.
+families with and without their differences. `verdicts` compares a harsh metric with a soft one.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Metric(NamedTuple):
     best: float = 1.0
 
 
-def swap(table: pd.DataFrame, metrics: list[Metric], scale: str, held_out=3) -> pd.DataFrame:
+def compare(table: pd.DataFrame, metrics: list[Metric], scale: str, held_out=3) -> pd.DataFrame:
     """Describe every curve of a table: one row for a benchmark, metric and family.
 
     `tidy` says what the table holds, `describe` and `forecasts` what is returned. With several families there are two
@@ -40,13 +40,13 @@ def swap(table: pd.DataFrame, metrics: list[Metric], scale: str, held_out=3) -> 
 
     >>> models = pd.DataFrame({"N": np.geomspace(1e7, 1e10, 8), "model": list("abcdefgh"), "benchmark": "quiz",
     ...     "family": "F", "n_items": 300, "loss": np.linspace(2, 0.4, 8), "harsh": [0, 0, 0, 0, 0.01, 0.2, 0.7, 0.8]})
-    >>> swapped = swap(models, [Metric("harsh"), Metric("loss", worst=2, best=0)], "N")
-    >>> swapped.set_index("metric")[["emergence", "width", "rmse_line", "rmse_last"]].round(2)
+    >>> compared = compare(models, [Metric("harsh"), Metric("loss", worst=2, best=0)], "N")
+    >>> compared.set_index("metric")[["emergence", "width", "rmse_line", "rmse_last"]].round(2)
             emergence  width  rmse_line  rmse_last
     metric
     harsh        80.0   0.78       0.61       0.62
     loss          7.0   2.40       0.00       0.25
-    >>> calls(swapped, "harsh", "loss")["call"].item()
+    >>> verdicts(compared, "harsh", "loss")["verdict"].item()
     'artefact of the metric'
     """
     scores = tidy(table, metrics, scale)
@@ -317,7 +317,7 @@ def straight_line(x, y) -> stats.Fit:
     return stats.Fit({}, lambda new: line.intercept + line.slope * np.log(np.asarray(new, float)))
 
 
-def calls(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
+def verdicts(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
     """Say of each benchmark and family whose jump it is, by a harsh and a soft metric of the same items.
 
     A curve is sharp if its `width` is less than half of the range of scale; a straight line takes 80 % of it.
@@ -329,7 +329,7 @@ def calls(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
     "transition"              if both are sharp, and the intervals of their places overlap
     "moves with the metric"   if both are sharp, in different places
 
-    Returns `benchmark`, `family`, `call`, the range of scale in `decades`, then for both metrics (`_harsh`, `_soft`)
+    Returns `benchmark`, `family`, `verdict`, the range of scale in `decades`, then for both metrics (`_harsh`, `_soft`)
     the columns that decided. Raises ValueError if one of the two is not in the table.
     """
     for name in (harsh, soft):
@@ -348,12 +348,12 @@ def calls(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
     elsewhere = (both["place_low_harsh"] > both["place_high_soft"]) | (
         both["place_low_soft"] > both["place_high_harsh"]
     )
-    call = np.select(
+    verdict = np.select(
         [~shown, ~sharp_harsh, ~sharp_soft & told_apart, ~sharp_soft, elsewhere],
         ["nothing shown", "gradual", "artefact of the metric", "undecided", "moves with the metric"],
         "transition",
     )
-    both.insert(0, "call", call)
+    both.insert(0, "verdict", verdict)
     both.insert(1, "decades", decades)
     return both.reset_index()
 

@@ -6,11 +6,11 @@ import pytest
 from scipy import stats as scipy_stats
 from sklearn.isotonic import IsotonicRegression
 
-from mirage_lib import metrics, stats, swap, theory
+from mirage_lib import compare, metrics, stats, theory
 
 SIZES = np.geomspace(7e7, 1.2e10, 8)  # eight models over the range of Pythia
 ITEMS = 300
-HARSH, SOFT = swap.Metric("harsh"), swap.Metric("soft")
+HARSH, SOFT = compare.Metric("harsh"), compare.Metric("soft")
 
 
 def credit(items):
@@ -52,8 +52,8 @@ def draws(plant, how_many, seed=0) -> pd.DataFrame:
     [(artefact, "artefact of the metric"), (transition, "transition"), (noise, "nothing shown")],
 )
 def test_planted_truth_is_called_right_in_95_of_100_draws(plant, truth):
-    described = swap.describe(swap.tidy(draws(plant, 100), [HARSH, SOFT], "params"))
-    calls = swap.calls(described, "harsh", "soft")["call"]
+    described = compare.describe(compare.tidy(draws(plant, 100), [HARSH, SOFT], "params"))
+    calls = compare.verdicts(described, "harsh", "soft")["verdict"]
     assert (calls == truth).sum() >= 95, calls.value_counts()
     if plant is transition:  # planted at 65 % of the range of log N
         place = np.log10(described["place"] / SIZES[0]).groupby(described["metric"]).median()
@@ -63,29 +63,29 @@ def test_planted_truth_is_called_right_in_95_of_100_draws(plant, truth):
 @pytest.mark.parametrize(("n", "p"), [(20, 0.02), (50, 0.01), (300, 0.002), (300, 0.2)])
 def test_false_alarms_of_equal_models_are_at_most_5_percent(n, p, monkeypatch):
     """Equal models, right by luck. At a true rate of 5 % fewer than one run in a thousand has 29 alarms of 300."""
-    monkeypatch.setattr(swap, "RESAMPLES", 2)  # for intervals that are not looked at
+    monkeypatch.setattr(compare, "RESAMPLES", 2)  # for intervals that are not looked at
     rng = np.random.default_rng(1)
     curves = [
         family(harsh=rng.binomial(n, p, 8) / n, soft=rng.beta(2, 6, (8, n)).mean(1), n_items=n, benchmark=str(i))
         for i in range(300)
     ]
-    described = swap.describe(swap.tidy(pd.concat(curves), [HARSH, SOFT], "params"))
+    described = compare.describe(compare.tidy(pd.concat(curves), [HARSH, SOFT], "params"))
     alarms = (described["p_value"] < 0.05).groupby(described["metric"]).mean()
     assert (alarms < 29 / 300).all(), alarms
-    assert swap.calls(described, "harsh", "soft")["call"].ne("nothing shown").mean() < 0.01
+    assert compare.verdicts(described, "harsh", "soft")["verdict"].ne("nothing shown").mean() < 0.01
 
 
 def test_a_harsh_metric_that_is_luck_is_no_artefact(monkeypatch):
     """A soft metric rises, and of twenty items one is right now and then: nothing is shown of the harsh one."""
-    monkeypatch.setattr(swap, "RESAMPLES", 20)
+    monkeypatch.setattr(compare, "RESAMPLES", 20)
     rng = np.random.default_rng(2)
     curves = [
         family(harsh=rng.binomial(20, 0.02, 8) / 20, soft=np.linspace(0.2, 0.8, 8), n_items=20, benchmark=str(i))
         for i in range(200)
     ]
-    described = swap.describe(swap.tidy(pd.concat(curves), [HARSH, SOFT], "params"))
+    described = compare.describe(compare.tidy(pd.concat(curves), [HARSH, SOFT], "params"))
     assert (described.query("metric == 'soft'")["p_value"] < 0.05).all()
-    assert swap.calls(described, "harsh", "soft")["call"].ne("nothing shown").mean() <= 0.01
+    assert compare.verdicts(described, "harsh", "soft")["verdict"].ne("nothing shown").mean() <= 0.01
 
 
 def test_a_jump_that_moves_and_one_that_the_data_do_not_tell():
@@ -93,11 +93,11 @@ def test_a_jump_that_moves_and_one_that_the_data_do_not_tell():
     steps = {"early": [0, 0, 0.9, 1, 1, 1, 1, 1], "late": [0, 0, 0, 0, 0, 0.1, 0.9, 1]}
     slow = {"slow": [0, 0, 0.05, 0.18, 0.31, 0.44, 0.57, 0.7], "slower": [0, 0, 0.1, 0.22, 0.34, 0.46, 0.58, 0.7]}
     table = family(**steps, **slow)
-    described = swap.describe(swap.tidy(table, [swap.Metric(name) for name in (*steps, *slow)], "params"))
-    assert swap.calls(described, "late", "early")["call"].item() == "moves with the metric"
-    assert swap.calls(described, "slow", "slower")["call"].item() == "gradual"
+    described = compare.describe(compare.tidy(table, [compare.Metric(name) for name in (*steps, *slow)], "params"))
+    assert compare.verdicts(described, "late", "early")["verdict"].item() == "moves with the metric"
+    assert compare.verdicts(described, "slow", "slower")["verdict"].item() == "gradual"
     wide = described.assign(width=np.where(described["metric"] == "slow", 1.0, 1.3))
-    assert swap.calls(wide, "slow", "slower")["call"].item() == "undecided"
+    assert compare.verdicts(wide, "slow", "slower")["verdict"].item() == "undecided"
 
 
 def family(name="drawn", params=SIZES, n_items=400, benchmark="quiz", **scores) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def family(name="drawn", params=SIZES, n_items=400, benchmark="quiz", **scores) 
 
 def test_scores_are_put_on_one_range_with_their_errors():
     table = family(harsh=np.linspace(0.2, 0.9, 8), loss=np.linspace(2, 0.5, 8), loss_se=0.1, harsh_chance=0.25)
-    tidy = swap.tidy(table, [HARSH, swap.Metric("loss", worst=2, best=0)], "params")
+    tidy = compare.tidy(table, [HARSH, compare.Metric("loss", worst=2, best=0)], "params")
     harsh, loss = (tidy[tidy["metric"] == name].reset_index() for name in ("harsh", "loss"))
     assert harsh["score"].tolist() == table["harsh"].tolist()
     assert harsh["se"].to_numpy() == pytest.approx(scipy_stats.binom(400, table["harsh"]).std() / 400)
@@ -125,27 +125,27 @@ def test_the_error_without_items_is_at_least_the_true_one():
         items = theory.draw_choices(np.clip(rng.beta(2 * mean, 2 - 2 * mean, 2000), 1e-9, 1 - 1e-9), 4, 2000, rng)
         brier = metrics.brier_target(items)
         table = family(params=[1, 10], soft=1 - brier.mean()).assign(n_items=2000)
-        bound = swap.tidy(table, [SOFT], "params")["se"].iloc[0]
+        bound = compare.tidy(table, [SOFT], "params")["se"].iloc[0]
         assert 0.5 * bound < brier.std() / np.sqrt(2000) < bound
 
 
 def test_place_and_width_of_a_rise():
     x = np.logspace(0, 10, 11)
-    place, width = swap.rise(x, np.linspace(0.2, 0.7, 11))
+    place, width = compare.rise(x, np.linspace(0.2, 0.7, 11))
     assert (np.log10(place), width) == pytest.approx((5, 8))  # of a straight line: the middle, and 80 %
     rng = np.random.default_rng(0)
     score = np.linspace(0, 1, 11) + 0.2 * rng.standard_normal(11)
     way = IsotonicRegression().fit_transform(np.log10(x), score)
-    place, width = swap.rise(x, score)
+    place, width = compare.rise(x, score)
     assert np.interp(np.log10(place), np.log10(x), way) == pytest.approx((way[0] + way[-1]) / 2)
-    assert np.isnan(swap.rise(x, score[::-1] - 3 * np.arange(11))).all()
+    assert np.isnan(compare.rise(x, score[::-1] - 3 * np.arange(11))).all()
 
 
 @pytest.mark.parametrize("score", [[0, 0.5, 0.5, 0.5, 1], [0, 0.1, 0.1, 0.9, 0.9, 1], [0, 0.2, 0.1, 0.8, 0.5, 1]])
 def test_a_rise_is_the_same_from_either_side(score):
     x, score = np.arange(len(score)), np.array(score)
-    place, width = swap.rise(10.0**x, score)
-    mirrored, same = swap.rise(10.0**x, 1 - score[::-1])
+    place, width = compare.rise(10.0**x, score)
+    mirrored, same = compare.rise(10.0**x, 1 - score[::-1])
     assert np.log10(place) + np.log10(mirrored) == pytest.approx(len(x) - 1)
     assert width == pytest.approx(same)
 
@@ -153,15 +153,15 @@ def test_a_rise_is_the_same_from_either_side(score):
 def test_a_rise_does_not_mind_the_order():
     x, score = 10.0 ** np.arange(6), np.array([0, 0, 0.2, 0.5, 0.9, 1])
     order = [3, 1, 5, 0, 2, 4]
-    assert swap.rise(x[order], score[order]) == swap.rise(x, score)
-    assert swap.rise([1, 10, 10, 100], [0, 0.2, 0.4, 1]) == swap.rise([1, 10, 100], [0, (0.2 + 0.4) / 2, 1])
-    assert swap.rise([1, 10, 100, 1000, 10000], [0, 0.5, 0.5, 0.5, 1])[0] == 100
+    assert compare.rise(x[order], score[order]) == compare.rise(x, score)
+    assert compare.rise([1, 10, 10, 100], [0, 0.2, 0.4, 1]) == compare.rise([1, 10, 100], [0, (0.2 + 0.4) / 2, 1])
+    assert compare.rise([1, 10, 100, 1000, 10000], [0, 0.5, 0.5, 0.5, 1])[0] == 100
 
 
 def test_errors_of_models_of_one_size_are_those_of_their_mean():
     """Two seeds of one size with errors .03 and .04: their mean has sqrt(.03^2 + .04^2) / 2 = .025, and all items."""
     seeds = family(params=[*SIZES, SIZES[0]], harsh=0.5, harsh_se=[0.03] + [0.02] * 7 + [0.04])
-    ((_, curve),) = swap._curves(swap.tidy(seeds, [HARSH], "params"))
+    ((_, curve),) = compare._curves(compare.tidy(seeds, [HARSH], "params"))
     assert curve["se"].tolist() == pytest.approx([0.025] + [0.02] * 7)
     assert curve["n_items"].tolist() == [800] + [400] * 7
 
@@ -169,7 +169,7 @@ def test_errors_of_models_of_one_size_are_those_of_their_mean():
 def test_families_are_pooled_in_half_decades():
     sizes = np.array([1e6, 2e6, 4e6, 9e6])  # two below 10^6.5 and two above
     two = pd.concat([family(name, sizes, harsh=[0.1, 0.2, 0.3, 0.4]) for name in ("a", "b")])
-    pool = swap.pooled(swap.tidy(two, [HARSH], "params")).query("family == @swap.POOLED")
+    pool = compare.pooled(compare.tidy(two, [HARSH], "params")).query("family == @compare.POOLED")
     assert pool["score"].tolist() == pytest.approx([0.15, 0.35])
     assert pool["x"].tolist() == pytest.approx([np.sqrt(2) * 1e6, 6e6])
     assert pool["n_items"].tolist() == [1600, 1600]
@@ -179,7 +179,7 @@ def test_slopes_take_a_family_as_one_cluster():
     """By hand, Liang & Zeger (1986) with the usual corrections for few clusters."""
     rng = np.random.default_rng(0)
     tables = [family(f"f{i}", SIZES, harsh=0.3 + 0.1 * i * rng.random() + 0.01 * rng.random(8)) for i in range(4)]
-    tidy = swap.tidy(pd.concat(tables), [HARSH], "params")
+    tidy = compare.tidy(pd.concat(tables), [HARSH], "params")
     x = np.column_stack([np.ones(len(tidy)), np.log10(tidy["x"])])
     bread = np.linalg.inv(x.T @ x)
     residual = tidy["score"] - x @ (bread @ x.T @ tidy["score"])
@@ -190,17 +190,17 @@ def test_slopes_take_a_family_as_one_cluster():
     )
     n, k, g = len(tidy), 2, 4
     error = np.sqrt((bread @ meat @ bread)[1, 1] * g / (g - 1) * (n - 1) / (n - k))
-    row = swap.slopes(tidy).iloc[0]
+    row = compare.slopes(tidy).iloc[0]
     half = scipy_stats.t.ppf(0.975, g - 1) * error
     assert (row["pooled_high"] - row["pooled_low"]) / 2 == pytest.approx(half)
 
 
 def test_numbers_of_a_curve_equal_those_of_their_sources():
     score = np.array([0.1, 0.12, 0.11, 0.2, 0.5, 0.6, 0.55, 0.7])
-    row = swap.swap(family(harsh=score), [HARSH], "params").iloc[0]
+    row = compare.compare(family(harsh=score), [HARSH], "params").iloc[0]
     assert (row["emergence"], row["p_value"]) == stats.emergence_test(score, n_items=400)
     mixed = family(harsh=score, n_items=[20, *[400] * 7])
-    row = swap.swap(mixed, [HARSH], "params").iloc[0]
+    row = compare.compare(mixed, [HARSH], "params").iloc[0]
     assert row["p_value"] == stats.emergence_test(score, n_items=[20, *[400] * 7]).p_value
     assert row["tau"] == scipy_stats.kendalltau(SIZES, score).statistic
     assert (row["models"], row["first"], row["last"]) == (8, 0.1, 0.7)
@@ -209,7 +209,7 @@ def test_numbers_of_a_curve_equal_those_of_their_sources():
     slope, level = np.polyfit(np.log(SIZES[:5]), score[:5], 1)
     assert row["rmse_line"] == pytest.approx(np.sqrt(np.mean((score[5:] - slope * np.log(SIZES[5:]) - level) ** 2)))
     assert row["rmse_sigmoid"] == stats.forecast_error(SIZES, score, stats.fit_sigmoid, 3)
-    short = swap.swap(family(params=SIZES[:5], harsh=score[:5]), [HARSH], "params", held_out=4).iloc[0]
+    short = compare.compare(family(params=SIZES[:5], harsh=score[:5]), [HARSH], "params", held_out=4).iloc[0]
     assert np.isnan(short["rmse_sigmoid"]) and np.isnan(short["rmse_line"]) and short["rmse_last"] > 0
 
 
@@ -222,22 +222,22 @@ def test_family_effects_are_taken_out():
             params = 10 ** (6 + 0.4 * number + np.arange(5) / 2)
             level = 0.1 + 0.06 * number + slope * np.log10(params / 1e6)
             tables.append(family(f"family {number}", params, harsh=level + 0.005 * rng.standard_normal(5)))
-        tidy = swap.tidy(pd.concat(tables), [HARSH], "params")
-        row = swap.slopes(tidy).iloc[0]
+        tidy = compare.tidy(pd.concat(tables), [HARSH], "params")
+        row = compare.slopes(tidy).iloc[0]
         assert row["pooled"] > slope + 0.05
         assert row["within"] == pytest.approx(slope, abs=0.01)
         assert row["within_low"] < slope < row["within_high"]
-        curves = swap.swap(pd.concat(tables), [HARSH], "params").set_index("family")
+        curves = compare.compare(pd.concat(tables), [HARSH], "params").set_index("family")
         rise = curves["last"] - curves["first"]
-        assert rise[swap.POOLED] - slope * curves.loc[swap.POOLED, "decades"] > 0.2
-        assert rise[swap.ADJUSTED] == pytest.approx(slope * curves.loc[swap.ADJUSTED, "decades"], abs=0.02)
+        assert rise[compare.POOLED] - slope * curves.loc[compare.POOLED, "decades"] > 0.2
+        assert rise[compare.ADJUSTED] == pytest.approx(slope * curves.loc[compare.ADJUSTED, "decades"], abs=0.02)
 
 
 def test_families_that_share_no_scale_cannot_be_told_from_scale():
     apart = pd.concat([family("a", SIZES, harsh=0.1), family("b", SIZES * 1e6, harsh=0.5)])
-    assert set(swap.swap(apart, [HARSH], "params")["family"]) == {"a", "b", swap.POOLED}
+    assert set(compare.compare(apart, [HARSH], "params")["family"]) == {"a", "b", compare.POOLED}
     with pytest.raises(ValueError, match="at least three families"):
-        swap.slopes(swap.tidy(apart, [HARSH], "params"))
+        compare.slopes(compare.tidy(apart, [HARSH], "params"))
 
 
 def test_models_of_one_size_count_as_one_in_any_order():
@@ -246,11 +246,11 @@ def test_models_of_one_size_count_as_one_in_any_order():
     seeds = pd.concat(
         [table.assign(harsh=abs(table["harsh"] - shift), model=table["model"] + str(shift)) for shift in (0, 0.1)]
     )
-    described = [swap.describe(swap.tidy(seeds.iloc[rng.permutation(16)], [HARSH], "params")) for _ in range(5)]
+    described = [compare.describe(compare.tidy(seeds.iloc[rng.permutation(16)], [HARSH], "params")) for _ in range(5)]
     assert all(one.equals(described[0]) for one in described)
     assert described[0]["models"].item() == 8
     mean = seeds.groupby("params")["harsh"].mean()
-    assert described[0][["place", "width"]].iloc[0].tolist() == pytest.approx(list(swap.rise(mean.index, mean)))
+    assert described[0][["place", "width"]].iloc[0].tolist() == pytest.approx(list(compare.rise(mean.index, mean)))
 
 
 GOOD = family(harsh=np.linspace(0, 1, 8))
@@ -281,28 +281,28 @@ GOOD = family(harsh=np.linspace(0, 1, 8))
 )
 def test_tables_that_cannot_be_compared_are_refused(table, message):
     with pytest.raises(ValueError, match=message):
-        swap.swap(table, [HARSH], "params")
+        compare.compare(table, [HARSH], "params")
 
 
 def test_whole_numbers_above_2_to_63_are_numbers():
     flops = [6 * 15 * 10**12 * 10**n for n in range(8, 16)]
     assert pd.Series(flops).dtype == object
-    found = swap.swap(GOOD.assign(params=pd.Series(flops)), [HARSH], "params")
-    assert found["place"].item() == pytest.approx(swap.rise([float(n) for n in flops], GOOD["harsh"])[0])
+    found = compare.compare(GOOD.assign(params=pd.Series(flops)), [HARSH], "params")
+    assert found["place"].item() == pytest.approx(compare.rise([float(n) for n in flops], GOOD["harsh"])[0])
 
 
 def test_places_in_either_order_move():
-    described = swap.describe(
-        swap.tidy(
+    described = compare.describe(
+        compare.tidy(
             family(early=[0, 0, 0.9, 1, 1, 1, 1, 1], late=[0, 0, 0, 0, 0, 0.1, 0.9, 1]),
-            [swap.Metric("early"), swap.Metric("late")],
+            [compare.Metric("early"), compare.Metric("late")],
             "params",
         )
     )
     for harsh, soft in (("early", "late"), ("late", "early")):
-        assert swap.calls(described, harsh, soft)["call"].item() == "moves with the metric"
+        assert compare.verdicts(described, harsh, soft)["verdict"].item() == "moves with the metric"
 
 
 def test_a_metric_without_a_curve_is_named():
     with pytest.raises(ValueError, match="no curve of 'brier', only of harsh"):
-        swap.calls(swap.swap(GOOD, [HARSH], "params"), "harsh", "brier")
+        compare.verdicts(compare.compare(GOOD, [HARSH], "params"), "harsh", "brier")
