@@ -302,7 +302,7 @@ def test_pythia_arithmetic_counts():
 def test_pythia_addition():
     table = published.pythia_addition()
     assert table["acc"].tolist() == [1.4e-5, 4e-3, 0.11, 0.21, 0.43]
-    assert table["params"].equals(table["size"].map(published.pythia_params))
+    assert (table["params"] == table["size"].map(published.pythia_params)).all()
 
 
 def test_bigg_items_are_an_items_table():

@@ -286,7 +286,10 @@ REPLACED = ["task", "op", "params_1e9", "tokens_1e9", "tokens_1e12", "flops_1e21
 def scores(frame: pd.DataFrame, family, model, params, n_items, benchmark=None, **columns) -> pd.DataFrame:
     """The shared columns of a table of scores in front, then the others; what they replace is left out."""
     shared = {"benchmark": frame["task"] if benchmark is None else benchmark, "family": family, "model": model}
-    shared |= {"params": params, "n_items": n_items}
+    # as floats: 6 N D would leave the whole numbers of 64 bits
+    shared |= {"params": pd.Series(params, frame.index).astype(float), "n_items": n_items}
+    if "tokens" in {*columns, *frame}:
+        columns["tokens"] = columns.get("tokens", frame.get("tokens")).astype(float)
     table = frame.assign(**shared, **columns)
     return table[[*shared, *table.columns.difference([*shared, *REPLACED], sort=False)]]
 
