@@ -212,13 +212,13 @@ def bigbench_tasks() -> pd.DataFrame:
 
 
 def bigg_items() -> pd.DataFrame:
-    """BIG-bench, 58 tasks, answered by twelve sizes of Google's BIG-G, three-shot: an items table (`hit`).
+    """BIG-bench, 58 tasks, answered by twelve sizes of Google's BIG-G, three-shot: an items table (`is_greedy`).
 
     `params` are non-embedding and nominal. The tasks were selected: 128b beats chance by .05 on each, so what 128b
     scores is a little too good. Only right or wrong is known.
 
     >>> items = bigg_items().query("task == 'modified_arithmetic'")
-    >>> items.groupby("params")["hit"].sum().tolist()
+    >>> items.groupby("params")["is_greedy"].sum().tolist()
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 26]
     """
     wide = _read("bigbench_bigg_items").set_index(["task", "item"])
@@ -230,7 +230,7 @@ def bigg_items() -> pd.DataFrame:
         params=np.repeat(params, len(wide)),
         task=[*wide.index.get_level_values("task")] * wide.shape[1],
         item=np.tile(wide.index.get_level_values("item"), wide.shape[1]),
-        hit=wide.to_numpy().ravel("F"),
+        is_greedy=wide.to_numpy().ravel("F"),
     )
     table.attrs.update(wide.attrs)
     return table

@@ -307,15 +307,15 @@ def test_pythia_addition():
 
 def test_bigg_items_are_an_items_table():
     table = published.bigg_items()
-    items.validate(table, "family", "model", "params", "task", "item", "hit")
+    items.validate(table, "family", "model", "params", "task", "item", "is_greedy")
     assert len(table) == 5754 * 12 and table["task"].nunique() == 58
-    assert metrics.exact_match(table).mean() == pytest.approx(table["hit"].mean())
+    assert metrics.exact_match(table).mean() == pytest.approx(table["is_greedy"].mean())
     curve = stats.curve(table[table["task"] == "modified_arithmetic"], metrics.exact_match)
     assert curve["value"].tolist()[:11] == [0] * 11 and curve["n"].eq(204).all()
 
 
 def test_bigg_items_and_scores_agree():
-    items_acc = published.bigg_items().groupby(["task", "params"])["hit"].agg(right="sum", asked="size")
+    items_acc = published.bigg_items().groupby(["task", "params"])["is_greedy"].agg(right="sum", asked="size")
     scores = published.bigg_tasks().query("items == 'A' and shots == 3").set_index(["benchmark", "params"])
     both = items_acc.join(scores.rename_axis(["task", "params"]), how="inner")
     assert len(both) == len(items_acc)
