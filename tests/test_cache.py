@@ -12,7 +12,7 @@ CHAPTER = "```{code-cell} ipython3\n:tags: [hide-input]\n\n%matplotlib inline\nf
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     folder = sample_book.lay_out(tmp_path_factory.mktemp("cache") / "sample")
-    code, log = sample_book.make(folder, "notebooks")
+    code, log = sample_book.make(folder, "book")
     assert code == 0, log
     assert sample_book.executed(log) == {"sample/features", "sample/plain"}
     return folder

@@ -376,6 +376,6 @@ def test_every_bundled_model_loads_as_its_table_says(family):
             assert (model.network.config.hidden_size, model.network.config.num_hidden_layers) == (width, layers)
 
 
-def test_the_second_smallest_rung_is_what_its_recipe_gives(tmp_path):
+def test_the_second_smallest_rung_is_what_its_recipe_gives(tmp_path, monkeypatch):
     # the smallest is in test_ladder.py: the tests of one file wait for each other
-    tiny_models.check_recipe(ladder.Cell("arithmetic", "7k", 0), tmp_path)
+    tiny_models.check_recipe(ladder.Cell("arithmetic", "7k", 0), tmp_path, 500, monkeypatch)

@@ -47,9 +47,11 @@ def test_processor_time_is_counted_and_waiting_is_not(tmp_path):
 
 
 def test_processes_that_a_chapter_starts_count(tmp_path):
-    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {COUNT.format(40_000_000)!r}], check=True)"
-    (done,), _ = run(tmp_path, [code])
-    assert done.cpu > 0.5 * done.seconds
+    work = "import time\nwhile time.process_time() < 6: pass"
+    (done,), _ = run(
+        tmp_path, [f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {work!r}], check=True)"]
+    )
+    assert done.cpu > 5  # it is looked at now and then; a kernel alone takes a second or two
 
 
 def test_a_cell_that_stands_still_is_ended_by_name(tmp_path, monkeypatch):
@@ -81,16 +83,13 @@ def busy():
 
 
 def test_a_chapter_over_its_time_is_built_by_a_busy_machine(tmp_path, busy):
-    """No budget and no clock ends a reader's build; asked for the budget, it is told."""
+    """No budget and no clock ends a reader's build. That one asked for the budget is told: test_book.py."""
     folder = sample_book.lay_out(tmp_path / "sample")
-    cell = f"```{{code-cell}} ipython3\nimport time\n{COUNT.format(80_000_000)}\n```\n"
+    cell = f"```{{code-cell}} ipython3\nimport time\n{COUNT.format(30_000_000)}\n```\n"
     sample_book.add_chapter(folder, "sample/long", cell, "cpu_seconds: 1\n")
     code, log = sample_book.make(folder, "book")
     assert code == 0, log
     assert "sample/long: done" in log
-    code, log = sample_book.make(folder, "book", "MIRAGE_BUDGET=1")
-    assert code != 0
-    assert "more than its 1 s" in log
 
 
 def test_threads_are_shared_out(tmp_path, monkeypatch):

@@ -354,9 +354,9 @@ def test_training_learns(tmp_path):
     assert loss[0] > 2.3 and loss[-1] < 2.1 and loss == sorted(loss, reverse=True)
 
 
-def test_the_smallest_rung_is_what_its_recipe_gives(tmp_path):
+def test_the_smallest_rung_is_what_its_recipe_gives(tmp_path, monkeypatch):
     # the second smallest is in test_families.py: the tests of one file wait for each other
-    tiny_models.check_recipe(SMALL, tmp_path)
+    tiny_models.check_recipe(SMALL, tmp_path, 1000, monkeypatch)
 
 
 def test_the_card_says_what_the_records_say():

@@ -204,7 +204,7 @@ def test_the_curve_of_drawn_items_covers_the_closed_form(rng):
 
 def test_large_vocabularies_lose_nothing_to_rounding():
     for options in (1_000, 50_257, 151_936):
-        grade = theory.multiple_choice_grade(np.linspace(0.0, 1.0, 2001), options)
+        grade = theory.multiple_choice_grade(np.linspace(0.0, 1.0, 101), options)
         assert (np.diff(grade) >= -1e-6).all() and grade.min() >= 0 and grade.max() <= 1
         assert theory.multiple_choice_grade(2.0 / options, options) < 1e-6
     with pytest.raises(ValueError, match=r"probabilities lie in \[0, 1\]"):

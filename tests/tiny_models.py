@@ -1,6 +1,5 @@
 """Small models, tokenizers and tasks for the tests, and the slow way to measure them."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -149,18 +148,28 @@ def answer_loss(network, ids: np.ndarray, answer: np.ndarray) -> float:
     return -each[torch.from_numpy(answer[:, 1:])].mean().item()
 
 
-def check_recipe(cell: ladder.Cell, folder: Path):
-    """Train a bundled model from scratch: the same weights, or on another machine nearly the same loss."""
-    bundled = families.LADDER / cell.name
-    if not (bundled / "training.json").exists():
+class Enough(Exception):
+    """A training has come as far as it is looked at."""
+
+
+def check_recipe(cell: ladder.Cell, folder: Path, step: int, monkeypatch):
+    """Train a bundled model up to a kept checkpoint: the same weights, or on another machine nearly the same loss."""
+    bundled = families.LADDER / cell.name / f"step{step}"
+    if not bundled.exists():
         pytest.skip(f"{cell.name} is not in {families.LADDER} yet: mirage ladder train")
-    again = ladder.train(cell, folder)
-    one, two = (families.load(str(path)).network for path in (bundled, again))
+    save = ladder.save
+
+    def save_and_stop(model, place):
+        save(model, place)
+        if place.name == bundled.name:
+            raise Enough
+
+    monkeypatch.setattr(ladder, "save", save_and_stop)
+    with pytest.raises(Enough):
+        ladder.train(cell, folder)
+    again = folder / cell.name / bundled.name
+    one, two = (GPTNeoXForCausalLM.from_pretrained(path, dtype=torch.float32) for path in (bundled, again))
     if all(torch.equal(weight, two.state_dict()[name]) for name, weight in one.state_dict().items()):
         return
     ids, answer = ladder.sequences(cell.family, cell.seed, 1_000_000, n=1000)  # no chunk of any training
     assert answer_loss(two, ids, answer) == pytest.approx(answer_loss(one, ids, answer), abs=0.05)
-    records = [json.loads((path / "training.json").read_text()) for path in (bundled, again)]
-    # rounding has not yet had time to grow
-    assert records[1]["loss"][0] == pytest.approx(records[0]["loss"][0], abs=0.005)
-    assert all(records[1][key] == records[0][key] for key in ("params", "steps", "tokens"))
