@@ -150,8 +150,10 @@ def items_needed(p, power=0.95, chance=0.0, level=0.05) -> int:
     return int(n[fails[-1]]) + 1 if len(fails) else 1
 
 
-def emergence_score(scores) -> float:
+def emergence_score(scores):
     """sign(argmax - argmin) (max - min) / sqrt(median of squared steps), scores in order of scale.
+
+    scores : shape (models,), or (curves, models) for one score a curve
 
     Positive when the best model is larger than the worst. +-inf if more than half of the steps are 0, 0 if all are
     (Schaeffer et al. 2023, section 4; Srivastava et al. 2022, "breakthroughness").
@@ -160,9 +162,9 @@ def emergence_score(scores) -> float:
     (3.0, 100.0)
     """
     scores = np.asarray(scores, float)
-    if scores.ndim != 1 or len(scores) < 3 or not np.isfinite(scores).all():
+    if scores.ndim not in (1, 2) or scores.shape[-1] < 3 or not np.isfinite(scores).all():
         raise ValueError("an emergence score needs at least 3 finite scores, one a model, in order of scale")
-    return float(_emergence(scores[None])[0])
+    return _emergence(scores) if scores.ndim == 2 else float(_emergence(scores[None])[0])
 
 
 def _emergence(curves: np.ndarray) -> np.ndarray:

@@ -77,6 +77,7 @@ def test_a_tolerance_decides():
 
 # where 0 is not the strictest, or a large number not the most lenient
 TIGHTER = {
+    "infinite-score-by-luck": 1.0,
     "smaller-pythia-beats-larger": 1.01,
     "more-items-lift-the-ladder": 1.0,
     "more-items-smooth": -1,

@@ -138,7 +138,8 @@ def test_emergence_score_by_hand():
     assert stats.emergence_score([0, 1, 1, 1, 3]) == pytest.approx(3 / np.sqrt(0.5))
     assert stats.emergence_score([1, 1, 1]) == 0
     assert stats.emergence_score([0, 0, 0, 1]) == np.inf
-    for bad in ([1, 2], [1, 2, np.nan], [[1, 2, 3]]):
+    assert stats.emergence_score([[0, 1, 0, 0, 10], [1, 1, 1, 1, 1]]).tolist() == pytest.approx([10, 0])
+    for bad in ([1, 2], [1, 2, np.nan], [[1, 2]], 3):
         with pytest.raises(ValueError, match="at least 3 finite scores"):
             stats.emergence_score(bad)
 

@@ -92,11 +92,6 @@ def jump(scores, before=1) -> np.ndarray:
     return np.where(np.arange(len(scores)) < len(scores) - before, floor, top)
 
 
-def scores_of(curves) -> np.ndarray:
-    """Emergence scores of drawn curves, shape (draws, models)."""
-    return np.apply_along_axis(stats.emergence_score, 1, curves)
-
-
 def rates(decide, nothing, something, draws=400) -> Rates:
     """What `decide(curve)` says of curves drawn by nothing(i) and by something(i), i = 0 ... draws - 1.
 
