@@ -7,7 +7,8 @@ items       the table that every source writes and every metric reads
 theory      closed forms of the toy model, their corrections, and draws from the same models
 metrics     pure functions of an items table
 kept        answers measured before, for where nothing is measured now
-stats       intervals, resolution, the emergence score and its null, fits, curves
+stats       intervals, the items that are needed, the emergence score and its null, fits
+scores      items scored: a row a task, family and model, with errors; curves with intervals
 compare     the same models under two metrics: how sharp, where, how well foreseen
 published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them

@@ -29,7 +29,6 @@ FAULTS = {
     "sign of the cross-entropy": ("metrics", "expected_accuracy", "0.0 - np.add.reduceat", "np.add.reduceat"),
     "any for all": ("metrics", "exact_match", "np.logical_and.reduceat", "np.logical_or.reduceat"),
     "forgotten square": ("metrics", "brier", "(1 - probability[answer]) ** 2", "(1 - probability[answer])"),
-    "resolution off by one": ("stats", "resolution", "return 1 / n_items", "return 1 / (n_items - 1)"),
     "swapped axis": ("stats", "emergence_score", "np.diff(curves, axis=1)", "np.diff(curves, axis=0)"),
     "half of the interval": ("stats", "mean_interval", "mean - half, mean + half", "mean - half / 2, mean + half / 2"),
     "an interval that leaves the range": (
@@ -137,20 +136,12 @@ FAULTS = {
         "(1_414_647_808, 1_208_602_624)",
         "(1_208_602_624, 1_414_647_808)",
     ),
-    "answers for questions": (
-        "cli",
-        "no_interval",
-        'right.groupby(group["item"]).mean() if "item" in group else right',
-        "right",
-    ),
+    "answers for questions": ("scores", "counts_once", ".mean() if again else", ".mean() if False else"),
+    "the spread for the error": ("scores", "their_errors", "groups[name].sem()", "groups[name].std()"),
+    "a gap in what tells apart": ("scores", "left_out", "if gaps := items[name].isna().sum():", "if gaps := 0:"),
     "the first for the last": ("cli", "checkpoints_by_name", ".tail(1)", ".head(1)"),
     "no options": ("cli", "tasks_by_name", "tasks.multiple_choice(table, choices) for", "table for"),
-    "one metric for another": (
-        "cli",
-        "can_be_scored",
-        "m.__name__: m(group)",
-        "m.__name__: metrics.exact_match(group)",
-    ),
+    "one metric for another": ("cli", "then_metrics", "metrics.brier_choices:", "metrics.brier_target:"),
     "one seed of several": (
         "cli",
         "tasks_by_name",

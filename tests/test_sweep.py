@@ -82,7 +82,7 @@ def test_a_question_of_several_seeds_has_one_number():
     # whatever other seeds are asked
     pd.testing.assert_frame_equal(sweep.seeded(make, [2])[0], tables[2])
     right = items_table(task="t", model="m", item=table["item"], is_greedy=[[True]] * len(table))
-    assert cli.scores(right)["low"].item() == stats.wilson(26, 26).low
+    assert cli.scored(right)["low"].item() == stats.wilson(26, 26).low
 
 
 def test_a_question_may_have_several_lines():
