@@ -14,6 +14,7 @@ published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them
 tasks       prompts and targets: few-shot arithmetic, a chain of graded skills, a memo trap, your own
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
+passes      forward passes of a language model: batches, shared beginnings, answers
 lm          a language model asked a task, as an items table
 ladder      the bundled language models, and how they were trained
 vision      families of image networks from small to large, trained from seeds

@@ -17,6 +17,7 @@ LEVELS = [
     ["stats", "published"],
     ["images"],
     ["tasks", "families"],
+    ["passes"],
     ["lm", "ladder", "vision"],
     ["scores", "compare"],
     ["sweep", "audit"],
