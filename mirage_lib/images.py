@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import io
 import os
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,26 +40,8 @@ class File(NamedTuple):
     citation: str
 
 
-FILES = {
-    "mnist.npz": File(
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-        "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-        "CC BY-SA 3.0, as Keras states",
-        "LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition",
-    ),
-    "cifar-100-binary.tar.gz": File(
-        "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-        "none stated; its page asks to be cited",
-        "Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
-    ),
-    "images_background_small1.zip": File(
-        "https://github.com/brendenlake/omniglot/raw/master/python/images_background_small1.zip",
-        "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
-        "MIT",
-        "Lake, Salakhutdinov and Tenenbaum (2015), Human-level concept learning, Science 350",
-    ),
-}
+_LIST = Path(__file__).with_name("data") / "images.toml"
+FILES = {name: File(**about) for name, about in tomllib.loads(_LIST.read_text("utf-8")).items()}
 
 # Photographs that two packages carry. Their order gives the labels.
 _PHOTOGRAPHS = [
