@@ -22,7 +22,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from mirage_lib import families, lm, tasks
+from mirage_lib import families, lm, passes, tasks
 
 # name: width, layers, heads
 SHAPES = {"pythia-14m": (128, 6, 4), "pythia-70m": (512, 6, 8), "pythia-160m": (768, 12, 12)}
@@ -101,7 +101,7 @@ def with_harness(network, tokenizer, task, max_tokens):
 def flops(model: families.Model, task: pd.DataFrame, items: pd.DataFrame) -> float:
     """Operations needed at least: shared tokens once, only answers unembedded, wrong ones generated from the fault."""
     rows = lm.encode(model.tokenizer, task)
-    shared = lm.common_prefix([row.prompt for row in rows])
+    shared = passes.common_prefix([row.prompt for row in rows])
     body = shared + sum(len(row.prompt) - shared + len(row.target) - 1 for row in rows)
     head = sum(len(row.target) for row in rows)
     # the first wrong token is known from scoring the target
@@ -155,7 +155,7 @@ def compare(name: str, shots: int, repeats: int = 3, items: int = ITEMS) -> dict
     mine, other = (statistics.median(seconds for seconds, _ in runs) for runs in (ours, theirs))
     return {
         "model": name,
-        "shared tokens": lm.common_prefix([row.prompt for row in lm.encode(model.tokenizer, task)]),
+        "shared tokens": passes.common_prefix([row.prompt for row in lm.encode(model.tokenizer, task)]),
         "items": len(task),
         "items/s": len(task) / mine,
         "harness items/s": len(task) / other,
@@ -175,7 +175,7 @@ def largest_rung(repeats: int = 5) -> dict:
     (table, seconds, _), _ = min(runs, key=lambda run: run[0][1])
     return {
         "model": name,
-        "shared tokens": lm.common_prefix([row.prompt for row in lm.encode(model.tokenizer, task)]),
+        "shared tokens": passes.common_prefix([row.prompt for row in lm.encode(model.tokenizer, task)]),
         "items": len(task),
         "items/s": len(task) / seconds,
         "MB": max(mb for (_, _, mb), _ in runs),

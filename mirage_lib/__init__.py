@@ -7,12 +7,14 @@ items       the table that every source writes and every metric reads
 theory      closed forms of the toy model, their corrections, and draws from the same models
 metrics     pure functions of an items table
 kept        answers measured before, for where nothing is measured now
-stats       intervals, resolution, the emergence score and its null, fits, curves
+stats       intervals, the items that are needed, the emergence score and its null, fits
+scores      items scored: a row a task, family and model, with errors; curves with intervals
 compare     the same models under two metrics: how sharp, where, how well foreseen
 published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them
 tasks       prompts and targets: few-shot arithmetic, a chain of graded skills, a memo trap, your own
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
+passes      forward passes of a language model: batches, shared beginnings, answers
 lm          a language model asked a task, as an items table
 ladder      the bundled language models, and how they were trained
 vision      families of image networks from small to large, trained from seeds

@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 from typer.core import TyperGroup
 
-from mirage_lib import families, images, ladder, lm, metrics, stats, sweep, tasks, vision
+from mirage_lib import families, images, ladder, lm, metrics, scores, sweep, tasks, vision
 from mirage_lib.items import read, validate, write
 
 # what a user can do something about; anything else is a fault of the program and keeps its traceback
@@ -156,7 +156,7 @@ def sweep_family(
 
 
 @app.command("metrics")
-def score(
+def score_answers(
     answers: Annotated[
         Path, typer.Argument(exists=True, help="A file of `mirage measure` or a folder of `mirage sweep`.")
     ],
@@ -164,16 +164,19 @@ def score(
 ):
     """Score what was measured, in every way it can be.
 
-    For each task and model: accuracy with its 95 % interval, and softer metrics of the same answers beside it.
+    For each task and model: exact match with its 95 % interval, and softer metrics of the same answers beside it. A
+    question counts once, after however many sets of examples it was asked. The file has standard errors too.
 
     \b
     Example:
       mirage metrics results --csv scores.csv
     """
-    table = scores(sweep.collect(answers) if answers.is_dir() else read(answers))
+    table = scored(sweep.collect(answers) if answers.is_dir() else read(answers))
     if csv:
         table.to_csv(csv, index=False)
-    typer.echo(table.to_string(index=False, float_format="{:.3f}".format, formatters={"params": "{:,.0f}".format}))
+    shown = table.loc[:, ~table.columns.str.endswith("_se")]
+    whole = dict.fromkeys(("params", "tokens"), "{:,.0f}".format)
+    typer.echo(shown.to_string(index=False, float_format="{:.3f}".format, formatters=whole))
 
 
 @ladder_app.command("train")
@@ -224,29 +227,31 @@ def train_vision(
     typer.echo(f"The items are in {vision.measure(experiment, out, numbers(seeds), processes)}")
 
 
-def scores(items: pd.DataFrame) -> pd.DataFrame:
+def scored(items: pd.DataFrame) -> pd.DataFrame:
     """An items table, scored: one row a task and model, from the smallest model to the largest.
 
-    Columns: task, model, params, n (answers), accuracy with the ends of its 95 % interval, and the means of all metrics
-    whose columns the table has. In the interval a question counts once, after however many sets of examples it was
-    asked. Raises ItemsError where the table has not even `task`, `model` and `is_greedy`.
+    What `scores.table` gives for exact match and all other metrics whose columns the table has, and beside the exact
+    match the ends `low` and `high` of its 95 % interval. Raises ItemsError for a table without `task`, `model` and
+    `is_greedy`.
 
     >>> from mirage_lib.items import items_table
-    >>> scores(items_table(task="t", model="m", is_greedy=[[True, True], [True, False]]))["token_accuracy"].tolist()
+    >>> scored(items_table(task="t", model="m", is_greedy=[[True, True], [True, False]]))["token_accuracy"].tolist()
     [0.75]
     """
     validate(items, "task", "model", "is_greedy")
     rows = []
-    for (task, model), group in items.groupby(["task", "model"], sort=False):
+    for _, group in items.groupby(["task", "model"], sort=False):
         # a column that only other tasks have is empty here
         group = group.dropna(axis="columns", how="all")
-        right = metrics.exact_match(group)
-        # a question that was asked after several sets of examples counts once
-        accuracy = stats.mean_interval(right.groupby(group["item"]).mean() if "item" in group else right)
-        row = {"task": task, "model": model, "params": group["params"].iloc[0] if "params" in group else float("nan")}
-        row |= {"n": len(group), "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high}
-        rows.append(row | {m.__name__: m(group).mean() for m, column in SCORES.items() if column in group})
-    return pd.DataFrame(rows).sort_values(["task", "params", "model"], ignore_index=True)
+        by = ["task", *(["family"] if "family" in group else []), "model"]
+        known = [metric for metric, column in SCORES.items() if column in group]
+        row = scores.table(group, metrics.exact_match, *known, by=by)
+        (interval,) = scores.curve(group, metrics.exact_match, by="model").itertuples()
+        for place, end in enumerate(("low", "high"), row.columns.get_loc("exact_match") + 1):
+            row.insert(place, end, getattr(interval, end))
+        rows.append(row)
+    table = pd.concat(rows, ignore_index=True)
+    return table.sort_values(["benchmark", *table.columns.intersection(["params"]), "model"], ignore_index=True)
 
 
 def chosen(members: pd.DataFrame, revisions: str = "last", max_params: float = float("inf")) -> pd.DataFrame:

@@ -81,16 +81,16 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
     2  grade    10    0.2  0.040
     3  grade  1000    0.5  0.050
     """
-    needed = ["benchmark", "family", "model", "n_items", scale, *(metric.column for metric in metrics)]
-    missing = [name for name in needed if name not in table.columns]
-    if missing:
+    columns = [metric.column for metric in metrics]
+    needed = ["benchmark", "family", "model", "n_items", scale, *columns]
+    if missing := [name for name in needed if name not in table.columns]:
         raise ValueError(f"the table lacks {', '.join(map(repr, missing))}; it has {', '.join(table.columns)}")
     for name in ("benchmark", "family", "model"):
         if (gaps := table[name].isna()).any():
             first = table.index[gaps.argmax()]
             raise ValueError(f"column {name!r} is empty in {gaps.sum()} rows, the first is row {first!r}: fill it in")
-    extra = [f"{metric.column}{end}" for metric in metrics for end in ("_se", "_chance")]
-    for name in [*needed[3:], *(name for name in extra if name in table)]:
+    extra = table.columns.intersection([f"{column}{end}" for column in columns for end in ("_se", "_chance")])
+    for name in [*needed[3:], *extra]:
         if not pd.api.types.is_numeric_dtype(table[name]):
             try:  # whole numbers above 2^63, as of FLOPs, come as objects
                 table = table.assign(**{name: table[name].astype(float)})
@@ -99,8 +99,7 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
     table = table.dropna(subset=scale)
     if not (table[scale] > 0).all():
         raise ValueError(f"column {scale!r} must be above 0: curves are drawn and fitted on a log scale")
-    twice = table.duplicated(["benchmark", "model"])
-    if twice.any():
+    if (twice := table.duplicated(["benchmark", "model"])).any():
         row = table[twice].iloc[0]
         raise ValueError(f"model {row['model']!r} is listed twice on {row['benchmark']!r}: keep one row of each")
     for benchmark, rows in table.groupby("benchmark"):
@@ -111,26 +110,22 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
     parts = []
     for column, worst, best in metrics:
         score = (table[column] - worst) / (best - worst)
-        outside = table[~score.between(0, 1)]
-        if len(outside):
-            row = outside.iloc[0]
+        if (outside := ~score.between(0, 1)).any():
+            row = table[outside].iloc[0]
             raise ValueError(
                 f"column {column!r} should go from {worst:g} (worst) to {best:g} (best), "
                 f"and is {row[column]:g} for {row['model']!r} on {row['benchmark']!r}"
             )
-        part = table[["benchmark", "family", "model", "n_items"]].assign(metric=column, x=table[scale], score=score)
-        if f"{column}_se" in table:
-            part["se"] = table[f"{column}_se"] / abs(best - worst)
-        else:
-            part["se"] = np.sqrt(score * (1 - score) / table["n_items"])
-        wrong = table[~((part["se"] >= 0) & (part["n_items"] >= 1))]
-        if len(wrong):
-            row = wrong.iloc[0]
+        given = table[f"{column}_se"] / abs(best - worst) if f"{column}_se" in table else None
+        se = np.sqrt(score * (1 - score) / table["n_items"]) if given is None else given
+        if (wrong := ~((se >= 0) & (table["n_items"] >= 1))).any():
+            row = table[wrong].iloc[0]
             raise ValueError(
                 f"column {column!r} has no error for {row['model']!r} on {row['benchmark']!r}: see n_items"
             )
-        part["chance"] = (table[f"{column}_chance"] - worst) / (best - worst) if f"{column}_chance" in table else np.nan
-        parts.append(part)
+        chance = (table[f"{column}_chance"] - worst) / (best - worst) if f"{column}_chance" in table else np.nan
+        part = table[["benchmark", "family", "model", "n_items"]]
+        parts.append(part.assign(metric=column, x=table[scale], score=score, se=se, chance=chance))
     return pd.concat(parts).sort_values([*CURVE, "x"], kind="stable", ignore_index=True)
 
 
@@ -168,24 +163,16 @@ def pooled(scores: pd.DataFrame) -> pd.DataFrame:
             points, unknowns = model.exog.shape
             if points <= unknowns or np.linalg.matrix_rank(model.exog) < unknowns:
                 continue
-            fit = model.fit()
-            cells = rows.groupby("cell")
-            n = cells.ngroups
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "benchmark": benchmark,
-                        "family": name,
-                        "model": [f"{size} models" for size in cells.size()],
-                        "n_items": cells["n_items"].sum().to_numpy(),
-                        "metric": metric,
-                        "x": 10 ** cells["x"].agg(lambda x: np.log10(x).mean()).to_numpy(),
-                        "score": fit.params.to_numpy()[:n],
-                        "se": fit.bse.to_numpy()[:n],
-                        "chance": group["chance"].mean(),
-                    }
-                )
+            fit, cells = model.fit(), rows.groupby("cell")
+            half_decades = cells.agg(
+                n_items=("n_items", "sum"),
+                x=("x", lambda x: 10 ** np.log10(x).mean()),
+                model=("x", lambda x: f"{len(x)} models"),
             )
+            n = len(half_decades)
+            half_decades = half_decades.assign(score=fit.params.to_numpy()[:n], se=fit.bse.to_numpy()[:n])
+            named = {"benchmark": benchmark, "family": name, "metric": metric, "chance": group["chance"].mean()}
+            parts.append(half_decades.assign(**named))
     return pd.concat(parts, ignore_index=True) if parts else scores.iloc[:0]
 
 
@@ -281,19 +268,14 @@ def forecasts(scores: pd.DataFrame, held_out=3) -> pd.DataFrame:
     the largest of the smaller ones does; `rmse_line`, a straight line in log x. The last two are what a forecast has to
     beat. NaN where too few models are left for a fit.
     """
+    fits = {"sigmoid": (stats.fit_sigmoid, 5), "last": (last_value, 1), "line": (straight_line, 2)}
     rows = []
     for key, curve in _curves(scores):
         # an average freed of family effects may lie outside [0, 1], where a sigmoid cannot go
-        x, score = curve["x"], curve["score"].clip(0, 1)
-        row = dict(zip(CURVE, key, strict=True))
-        for name, fit, least in (
-            ("sigmoid", stats.fit_sigmoid, 5),
-            ("last", last_value, 1),
-            ("line", straight_line, 2),
-        ):
-            enough = len(curve) - held_out >= least
-            row[f"rmse_{name}"] = stats.forecast_error(x, score, fit, held_out) if enough else np.nan
-        rows.append(row)
+        x, score, known = curve["x"], curve["score"].clip(0, 1), len(curve) - held_out
+        rows.append(dict(zip(CURVE, key, strict=True)))
+        for name, (fit, least) in fits.items():
+            rows[-1][f"rmse_{name}"] = stats.forecast_error(x, score, fit, held_out) if known >= least else np.nan
     return pd.DataFrame(rows)
 
 
@@ -337,25 +319,21 @@ def verdicts(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
             raise ValueError(f"there is no curve of {name!r}, only of {', '.join(described['metric'].unique())}")
     key = ["benchmark", "family"]
     columns = ["p_value", "place", "place_low", "place_high", "width", "width_low", "width_high"]
-    sides = {"_harsh": described[described["metric"] == harsh], "_soft": described[described["metric"] == soft]}
-    both = pd.concat(
-        [side.set_index(key)[columns].add_suffix(suffix) for suffix, side in sides.items()], axis=1, join="inner"
-    )
-    decades = sides["_harsh"].set_index(key)["decades"].loc[both.index]
+    sides = [described[described["metric"] == name][[*key, "decades", *columns]] for name in (harsh, soft)]
+    both = sides[0].merge(sides[1].drop(columns="decades"), on=key, suffixes=("_harsh", "_soft"))
     shown = both[["p_value_harsh", "p_value_soft"]].max(axis=1) < LEVEL
-    sharp_harsh, sharp_soft = (both[f"width{suffix}"] < SHARP * decades for suffix in sides)
+    sharp_harsh, sharp_soft = (both[name] < SHARP * both["decades"] for name in ("width_harsh", "width_soft"))
     told_apart = both["width_high_harsh"] < both["width_low_soft"]
-    elsewhere = (both["place_low_harsh"] > both["place_high_soft"]) | (
-        both["place_low_soft"] > both["place_high_harsh"]
+    later, earlier = (
+        both[f"place_low_{a}"] > both[f"place_high_{b}"] for a, b in (("harsh", "soft"), ("soft", "harsh"))
     )
     verdict = np.select(
-        [~shown, ~sharp_harsh, ~sharp_soft & told_apart, ~sharp_soft, elsewhere],
+        [~shown, ~sharp_harsh, ~sharp_soft & told_apart, ~sharp_soft, later | earlier],
         ["nothing shown", "gradual", "artefact of the metric", "undecided", "moves with the metric"],
         "transition",
     )
-    both.insert(0, "verdict", verdict)
-    both.insert(1, "decades", decades)
-    return both.reset_index()
+    both.insert(2, "verdict", verdict)
+    return both
 
 
 def _curves(scores: pd.DataFrame):

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mirage_lib import published
+from mirage_lib.images import cache_folder
 
 LADDER = Path(__file__).parent.parent / "models" / "ladder"
 if not LADDER.exists():  # installed by pip, as on Colab
@@ -208,13 +209,6 @@ def _commit(place: str, revision: str = "main", subfolder: str = "") -> str:
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(file.read_bytes())
     return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: MIRAGE_CACHE, else the user's cache folder."""
-    from platformdirs import user_cache_dir
-
-    return Path(os.environ.get("MIRAGE_CACHE") or user_cache_dir("mirage_lib")).expanduser()
 
 
 def smollm2_folder() -> Path:

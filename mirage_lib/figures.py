@@ -120,7 +120,7 @@ def what_ran(live: bool | None = None, **rows):
 
 
 def draw_curve(ax, curve, label=None, color=None, **line):
-    """Draw a `stats.curve` table (x, value, low, high) on `ax`, its intervals as whiskers, its label at the end.
+    """Draw a `scores.curve` table (x, value, low, high) on `ax`, its intervals as whiskers, its label at the end.
 
     Other keywords go to `ax.errorbar`. Returns the colour used.
     """

@@ -16,10 +16,8 @@ import hashlib
 import importlib.util
 import io
 import os
-import shutil
-from concurrent.futures import Future
+import tomllib
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -42,27 +40,8 @@ class File(NamedTuple):
     citation: str
 
 
-_OMNIGLOT = ("MIT", "Lake, Salakhutdinov and Tenenbaum (2015), Human-level concept learning, Science 350")
-
-FILES = {
-    "mnist.npz": File(
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-        "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-        "CC BY-SA 3.0, as Keras states",
-        "LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition",
-    ),
-    "cifar-100-binary.tar.gz": File(
-        "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-        "none stated; its page asks to be cited",
-        "Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
-    ),
-    "images_background_small1.zip": File(
-        "https://github.com/brendenlake/omniglot/raw/master/python/images_background_small1.zip",
-        "f38eb80f801274ac2b4dff5b24289016bfaba4a7d5bb50deebf27104ad6cb8a4",
-        *_OMNIGLOT,
-    ),
-}
+_LIST = Path(__file__).with_name("data") / "images.toml"
+FILES = {name: File(**about) for name, about in tomllib.loads(_LIST.read_text("utf-8")).items()}
 
 # Photographs that two packages carry. Their order gives the labels.
 _PHOTOGRAPHS = [
@@ -100,9 +79,8 @@ class ImageSet(NamedTuple):
 def fetch(name: str) -> Path:
     """Where the file `name` of FILES is, with the right SHA-256; fetched if need be. Nothing else uses the network.
 
-    A download that broke off goes on where it stopped, at the next attempt or the next call. Raises DataError if
-    MIRAGE_DATA names no folder or has another file under that name, and Unavailable (a DataError) if the file cannot
-    be fetched or kept.
+    Raises DataError if MIRAGE_DATA names no folder or has another file under that name, and Unavailable (a DataError)
+    if the file cannot be fetched or kept.
 
     >>> from unittest.mock import patch
     >>> with patch.dict(os.environ, MIRAGE_OFFLINE="1", MIRAGE_DATA="", MIRAGE_CACHE="/nowhere"):
@@ -124,9 +102,7 @@ def fetch(name: str) -> Path:
                     f"{file.sha256}; remove it or fetch it again"
                 )
             return mine
-    from platformdirs import user_cache_dir
-
-    cache = Path(os.environ.get("MIRAGE_CACHE") or user_cache_dir("mirage_lib")).expanduser()
+    cache = cache_folder()
     if os.path.isfile(cache / name) and _sha256(cache / name) == file.sha256:  # no error where it cannot look
         return cache / name
     if os.environ.get("MIRAGE_OFFLINE"):
@@ -138,17 +114,21 @@ def fetch(name: str) -> Path:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         store = pooch.create(cache, "", registry={name: file.sha256}, urls={name: file.url}, retry_if_failed=3)
-        return Path(store.fetch(name, downloader=lambda url, whole, _: _download(name, Path(whole))))
-    except (requests.RequestException, ValueError) as error:
-        raise Unavailable(
-            f"fetching {name} failed again and again ({error}): try later, which goes on where it stopped, or "
-            f"{_remedy(name)}"
-        ) from error
+        return Path(store.fetch(name, downloader=_download))
+    except requests.RequestException as error:
+        raise Unavailable(f"fetching {name} failed again and again ({error}): try later, or {_remedy(name)}") from error
     except OSError as error:
         raise Unavailable(
             f"{name} cannot be kept in {cache} ({error.strerror or error}): make room or rights there, or name another "
             "folder with MIRAGE_CACHE"
         ) from error
+
+
+def cache_folder() -> Path:
+    """Where fetched files and converted models are kept: MIRAGE_CACHE, else the user's cache folder."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("MIRAGE_CACHE") or user_cache_dir("mirage_lib")).expanduser()
 
 
 def _remedy(name: str) -> str:
@@ -167,74 +147,35 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(name: str, whole: Path) -> None:
-    """Fetch a file into `whole` by way of a part that outlives a failure.
-
-    Pooch tries again after a requests.RequestException or a ValueError, and after nothing else.
-    """
+def _download(url: str, whole: str, store) -> None:
+    """Fetch a file; what is not worth another attempt is Unavailable, which pooch passes on."""
+    import pooch
     import requests
     from tqdm import tqdm
-
-    url, wanted = FILES[name][:2]
-    part = whole.parent / f"{name}.part"
-    # Neither appended nor emptied first: processes that fetch the same file at once write the same bytes at the same
-    # places, and each goes on with the part that it opened when another has removed it.
-    with open(part, "r+b", opener=lambda path, flags: os.open(path, flags | os.O_CREAT, 0o666)) as file:
-        start = file.seek(0, os.SEEK_END)
-        # a server that packs what it sends would count other bytes
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-        with _ask(name, headers) as answer:
-            # 416: there is nothing after the part, so it is whole, or it is no part of this file
-            if answer.status_code != 416:
-                if answer.status_code >= 500 or answer.status_code == 429:
-                    raise requests.HTTPError(f"HTTP {answer.status_code}")
-                if not answer.ok:
-                    raise Unavailable(f"{url} answers HTTP {answer.status_code}: if you have {name}, {_remedy(name)}")
-                offset = start if answer.status_code == 206 else 0
-                size = offset + int(answer.headers.get("Content-Length", 0)) or None
-                file.seek(offset)
-                with tqdm(total=size, initial=offset, desc=name, unit="B", unit_scale=True, leave=False) as bar:
-                    for block in answer.iter_content(1 << 16):
-                        file.write(block)
-                        bar.update(len(block))
-        file.seek(0)
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found == wanted:
-            file.seek(0)
-            with whole.open("wb") as copy:
-                shutil.copyfileobj(file, copy)
-    part.unlink(missing_ok=True)
-    if found != wanted:
-        message = f"{url} gave a file with SHA-256 {found} instead of {wanted}, which was removed"
-        # after a resumption the fault may be the old part's
-        raise ValueError(message) if start else Unavailable(f"{message}: if you have {name}, {_remedy(name)}")
-
-
-def _ask(name: str, headers: dict[str, str]):
-    """The server's answer, its body unread."""
-    import requests
     from urllib3.exceptions import MaxRetryError
 
-    answer = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(requests.get(FILES[name].url, headers=headers, stream=True, timeout=(3, _PATIENCE)))
-        except Exception as error:
-            answer.set_exception(error)
-
-    # in a thread, because a timeout holds for each of a server's addresses and not at all for finding them; the end of
-    # the program does not wait for it
-    Thread(target=ask, daemon=True).start()
+    (name,) = store.registry
     try:
-        return answer.result(_PATIENCE)
-    except (TimeoutError, requests.ReadTimeout) as error:
+        # the total is a guess until the server says it: a bar without one is no bar to pooch
+        with tqdm(total=1, desc=name, unit="B", unit_scale=True, leave=False) as bar:
+            pooch.HTTPDownloader(bar, 1 << 16, timeout=(3, _PATIENCE))(url, whole, store)
+    except requests.HTTPError as error:
+        status = error.response.status_code
+        if status >= 500 or status == 429:
+            raise
+        raise Unavailable(f"{url} answers HTTP {status}: if you have {name}, {_remedy(name)}") from error
+    except requests.ReadTimeout as error:
         raise Unavailable(f"{name} cannot be fetched (no answer in {_PATIENCE} seconds): {_remedy(name)}") from error
     except requests.ConnectionError as error:
         if not isinstance(error.args[0], MaxRetryError):  # there was a connection, and it broke: worth another attempt
             raise
         why = str(error.args[0].reason).rpartition("): ")[2]
         raise Unavailable(f"{name} cannot be fetched ({why}): {_remedy(name)}") from error
+    if (found := _sha256(Path(whole))) != store.registry[name]:
+        raise Unavailable(
+            f"{url} gave a file with SHA-256 {found} instead of {store.registry[name]}, which was removed: if you have "
+            f"{name}, {_remedy(name)}"
+        )
 
 
 # ---------------------------------------------------------------- the three sets

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirage_lib import tasks
+from mirage_lib import families, tasks
 
 END = "<|endoftext|>"
 VOCABULARY = [END, "\n", *"0123456789+*="]
@@ -65,8 +65,8 @@ def cells(family: str | None = None) -> list[Cell]:
     >>> len(cells("chain")), cells("chain")[0].name
     (21, 'chain-2.1m-seed0')
     """
-    families = [family] if family else list(STEPS)
-    return [Cell(f, rung, seed) for rung in reversed(RUNGS) for f in families for seed in SEEDS[rung]]
+    wanted = [family] if family else list(STEPS)
+    return [Cell(each, rung, seed) for rung in reversed(RUNGS) for each in wanted for seed in SEEDS[rung]]
 
 
 def sequences(family: str, seed: int, chunk: int, n: int = CHUNK * BATCH) -> tuple[np.ndarray, np.ndarray]:
@@ -205,7 +205,7 @@ def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
         "family": cell.family,
         "rung": cell.rung,
         "seed": cell.seed,
-        "params": count(model),
+        "params": families.non_embedding(model),
         "steps": steps,
         "tokens": steps * BATCH * LENGTH,
         "torch": torch.__version__,
@@ -225,12 +225,6 @@ def train_all(folder: Path, family: str | None = None, rungs: tuple[str, ...] = 
 
     wanted = [cell for cell in cells(family) if not rungs or cell.rung in rungs]
     return Parallel(n_jobs=processes, batch_size=1)(delayed(train)(cell, folder) for cell in wanted)
-
-
-def count(model) -> int:
-    """Parameters without the two embeddings."""
-    embeddings = model.get_input_embeddings().weight.numel() + model.get_output_embeddings().weight.numel()
-    return model.num_parameters() - embeddings
 
 
 def save(model, folder: Path) -> None:

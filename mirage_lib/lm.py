@@ -2,77 +2,17 @@
 
 `measure` asks a model each question of a task (`mirage_lib.tasks`) and records, for each token of the right answer,
 its log-probability and whether it is the model's first choice, and beside them the answer the model gives by itself.
-
-It is quick because it computes nothing twice. What all prompts begin with (the examples) is run once and its keys and
-values shared. Only the positions of answers go through the unembedding. Greedy decoding gives the right answer
-exactly when every token of it is the first choice given the ones before; so only the other answers are generated,
-from the first wrong token on. The cache has room for an answer, so that no token copies the keys of those before it.
+Here text becomes token ids, and results become items; `mirage_lib.passes` runs the network.
 """
 
-import copy
-import functools
-import inspect
-import itertools
-import re
 import warnings
-from collections.abc import Callable
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 
 from mirage_lib.families import Model
 from mirage_lib.items import Ragged, items_table
-
-TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
-LOGITS_AT_ONCE = 1 << 25  # numbers
-# numbers of keys and values: a CPU is as fast with few rows at once, a GPU is not
-KEPT_AT_ONCE = {"cpu": 1 << 25, "cuda": 1 << 29}
-ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
-NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate")  # on a CPU the error has no type of its own
-_checked: WeakKeyDictionary = WeakKeyDictionary()  # network: (tokens of its longest question so far, numbers it keeps)
-
-
-class Row(NamedTuple):
-    """A prompt with one continuation of it, its `text` too, as token ids; `item` is the row of the task."""
-
-    item: int
-    text: str
-    prompt: list[int]
-    target: list[int]
-    generate: bool
-
-
-class Reading(NamedTuple):
-    """What counts of the logits, and where an answer ends.
-
-    size, holes : ids from `size` on, and those in `holes`, are no token of the tokenizer: they only pad the embedding.
-    ends : ids that end an answer. max_tokens : where an answer without one is cut.
-    """
-
-    size: int
-    holes: list[int]
-    ends: set[int]
-    max_tokens: int
-
-    def logits(self, logits):
-        """The logits of the tokenizer's ids, float32. Raises FloatingPointError where they are no numbers."""
-        logits = logits[..., : self.size].float()
-        if not logits.max().isfinite():
-            raise FloatingPointError
-        if self.holes:
-            logits[..., self.holes] = -float("inf")
-        return logits
-
-
-class Scored(NamedTuple):
-    """What a row gave: per target token its log-probability (nats) and hit, the greedy answer, the samples."""
-
-    logprob: np.ndarray
-    hit: np.ndarray
-    output: list[int]
-    samples: list[list[int]]
+from mirage_lib.passes import Reading, Row, Scored, ask
 
 
 def measure(
@@ -110,8 +50,6 @@ def measure(
     >>> bool(metrics.exact_match(items).mean() > 0.8)
     True
     """
-    import torch
-
     _check_task(task)
     rows = encode(model.tokenizer, task)
     longest = max(len(row.target) for row in rows if row.generate)
@@ -123,31 +61,7 @@ def measure(
         )
     reading = _reading(model, rows, max_tokens)
     uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
-
-    threads = torch.get_num_threads()
-    if model.params < ONE_THREAD:
-        torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            kept, why = sharing(model, rows, reading)
-            if why:
-                told = f"questions cannot share what {model.name} keeps ({why}): each is run alone, which is slow"
-                warnings.warn(told, stacklevel=2)
-
-            def run(prefix, batch):
-                drawn = uniform[[row.item for row in batch]]
-                if why:
-                    return score_alone(model.network, batch, reading, drawn, temperature)
-                return score(model.network, prefix, batch, reading, drawn, temperature)
-
-            scored = _in_batches(run, rows, model, reading, batch_size, kept * max(1, samples), progress)
-    except FloatingPointError:
-        raise ValueError(
-            f"{model.name} gives NaN or infinity in {model.network.dtype}, which is no score; numbers that are too "
-            "large for float16 fit into bfloat16 and float32"
-        ) from None
-    finally:
-        torch.set_num_threads(threads)
+    scored = ask(model, rows, reading, uniform, temperature, batch_size, progress)
     return _table(model, task, rows, scored)
 
 
@@ -169,106 +83,6 @@ def _check_task(task: pd.DataFrame) -> None:
                 f"item {row.item} has answer {row.answer} of {options}, which is not its target {row.target!r}: "
                 "options are counted from 0"
             )
-
-
-def _reading(model: Model, rows: list[Row], max_tokens: int) -> Reading:
-    """How to read a model's answers. Raises ValueError for questions that it cannot be asked."""
-    config = model.network.config.get_text_config(decoder=True)
-    ids = set(model.tokenizer.get_vocab().values())
-    size = min(max(ids) + 1, config.vocab_size)
-    ends = stops(model.tokenizer, model.network)
-    largest = max(max(row.prompt + row.target) for row in rows)
-    if largest >= config.vocab_size:
-        raise ValueError(f"the tokenizer gives the id {largest}, and {model.name} has {config.vocab_size}: not a pair")
-    needed = max(len(row.prompt) + max(len(row.target), max_tokens) for row in rows)
-    limit = getattr(config, "max_position_embeddings", None)
-    if limit and needed > limit > 0:  # XLNet says -1 for no limit
-        raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
-    for row in rows:
-        if row.generate and ends & set(row.target[:-1]):
-            raise ValueError(f"the target {row.text!r} has a stop before its end: an answer ends at its first newline")
-        if "\n" in row.text and row.target[-1] not in ends:
-            raise ValueError(
-                f"the tokenizer drops the newline of {row.text!r}, and an answer that goes on would count as right: "
-                "this model needs targets without newlines"
-            )
-    cut = [row.text for row in rows if row.generate and row.target[-1] not in ends]
-    if cut:
-        told = f"{len(cut)} targets, the first {cut[0]!r}, end without a stop: an answer that goes on counts as right"
-        warnings.warn(told, stacklevel=3)
-    return Reading(size, sorted(set(range(size)) - ids), ends, max_tokens)
-
-
-def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, str]:
-    """How many numbers, keys and values, a model keeps for each token that it reads, and why rows cannot share them.
-
-    Tried, once a model and again for longer questions: the longest row and the shortest are continued in one batch,
-    with a common beginning and masks, and must have the logits of whole passes; if they have not, or if there is an
-    error, the reason is not empty. It is empty if they may share. Raises ValueError for a model that is not causal.
-    """
-    import torch
-
-    network = model.network
-    needed = max(len(row.prompt) + max(len(row.target), reading.max_tokens) for row in rows)
-    before, kept = _checked.get(network, (0, 0))
-    if needed <= before:
-        return kept, ""
-    longest = max(rows, key=lambda row: len(row.prompt) + len(row.target))
-    shortest = min(rows, key=lambda row: len(row.prompt) + len(row.target))
-    *head, last = longest.prompt + longest.target
-    one, two = (whole(network, [*head, i], len(head) + 1, reading)[:-1] for i in (last, (last + 1) % reading.size))
-    if _differ(one, two, network.dtype):
-        raise ValueError(
-            f"{model.name} is not causal: what it expects at a place changes with what stands after it, as in an "
-            "encoder, and its probabilities are none of answers"
-        )
-    batch = [longest, shortest, longest._replace(prompt=longest.prompt[:-1] or longest.prompt)]
-    # wrong in the last token or in the first, so that nothing or everything of a target is masked
-    places = [len(longest.target) - 1, 0, 0]
-    begun = [[*row.target[:n], (row.target[n] + 1) % reading.size] for row, n in zip(batch, places, strict=True)]
-    try:
-        shared = common_prefix([row.prompt for row in batch])
-        prefix = run_prefix(network, longest.prompt[:shared])
-        forced = teacher_forced(network, prefix, batch, reading, reading.max_tokens)
-        said = [list(forced.logits[i, : len(answer)]) for i, answer in enumerate(begun)]
-
-        def choose(logits, going):
-            for (i, _), each in zip(going, logits, strict=True):
-                said[i].append(each)
-            return logits.argmax(-1).tolist()
-
-        answers = finish(network, forced, [0, 1, 2], begun, reading._replace(ends=set()), choose)
-        for row, answer, logits in zip(batch, answers, said, strict=True):
-            alone = whole(network, row.prompt + answer[:-1], len(answer), reading)
-            if _differ(alone, torch.stack(logits), network.dtype):
-                return 0, "in a batch it answers otherwise"
-        numbers = sum(layer.keys.numel() + layer.values.numel() for layer in forced.cache.layers)
-    except FloatingPointError:
-        raise
-    except Exception as error:
-        if NO_MEMORY.search(str(error)):
-            raise
-        return 0, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-    _checked[network] = needed, -(-numbers // (len(batch) * (forced.start + forced.width)))
-    return _checked[network][1], ""
-
-
-def whole(network, ids: list[int], last: int, reading: Reading):
-    """Logits after each of the `last` ids, shape (last, reading.size), from one pass without a cache."""
-    import torch
-
-    out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=False)
-    return reading.logits(out.logits[0, -last:])
-
-
-def _differ(one, two, dtype) -> bool:
-    """Whether logits, shape (places, ids), differ at any place by more than rounding, on the scale of their spread."""
-    import torch
-
-    one, two = one.log_softmax(-1), two.log_softmax(-1)
-    known = one.isfinite() & two.isfinite()
-    far = torch.where(known, (one - two).abs(), 0).mean(-1).max()
-    return not far <= (1e-4 if dtype == torch.float32 else 0.05) * one[known].std()
 
 
 def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
@@ -330,330 +144,39 @@ def _seam(tokenizer, prompt: str, text: str, head: list[int], both: list[int]) -
     return f"the tokenizer joins the target {text!r} with its prompt: add a space"
 
 
+def _reading(model: Model, rows: list[Row], max_tokens: int) -> Reading:
+    """How to read a model's answers. Raises ValueError for questions that it cannot be asked."""
+    config = model.network.config.get_text_config(decoder=True)
+    ids = set(model.tokenizer.get_vocab().values())
+    size = min(max(ids) + 1, config.vocab_size)
+    ends = stops(model.tokenizer, model.network)
+    largest = max(max(row.prompt + row.target) for row in rows)
+    if largest >= config.vocab_size:
+        raise ValueError(f"the tokenizer gives the id {largest}, and {model.name} has {config.vocab_size}: not a pair")
+    needed = max(len(row.prompt) + max(len(row.target), max_tokens) for row in rows)
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit and needed > limit > 0:  # XLNet says -1 for no limit
+        raise ValueError(f"the longest question needs {needed} tokens, the model reads {limit}: use fewer shots")
+    for row in rows:
+        if row.generate and ends & set(row.target[:-1]):
+            raise ValueError(f"the target {row.text!r} has a stop before its end: an answer ends at its first newline")
+        if "\n" in row.text and row.target[-1] not in ends:
+            raise ValueError(
+                f"the tokenizer drops the newline of {row.text!r}, and an answer that goes on would count as right: "
+                "this model needs targets without newlines"
+            )
+    cut = [row.text for row in rows if row.generate and row.target[-1] not in ends]
+    if cut:
+        told = f"{len(cut)} targets, the first {cut[0]!r}, end without a stop: an answer that goes on counts as right"
+        warnings.warn(told, stacklevel=3)
+    return Reading(size, sorted(set(range(size)) - ids), ends, max_tokens)
+
+
 def stops(tokenizer, network=None) -> set[int]:
     """Ids that end an answer: every token with a newline in it, the end of text, and what the network ends with."""
     newline = {i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("\n", "Ċ", "<0x0A>"))}
     ends = getattr(getattr(network, "generation_config", None), "eos_token_id", None)
     return (newline | {tokenizer.eos_token_id} | set(ends if isinstance(ends, list) else [ends])) - {None}
-
-
-def common_prefix(prompts: list[list[int]]) -> int:
-    """How many ids all prompts begin with, the last id of a prompt never counted: its prediction is wanted.
-
-    >>> common_prefix([[1, 2, 3, 4], [1, 2, 5]])
-    2
-    """
-    first, last = min(prompts), max(prompts)
-    length = min(len(prompt) for prompt in prompts) - 1
-    return next((i for i in range(length) if first[i] != last[i]), length)
-
-
-class Prefix(NamedTuple):
-    """What a group of prompts begins with, run once: its number of ids, and their keys and values (None for no ids)."""
-
-    length: int
-    cache: Any
-
-
-class Forced(NamedTuple):
-    """A teacher-forced batch: logits of the target tokens, and the keys and values of prefix, prompts and targets.
-
-    logits : shape (rows, longest target, vocabulary); what lies right of a row's target means nothing.
-    cache : of `start` places of the prefix, then `width` places a row, of which the first `tails` are its prompt.
-    """
-
-    logits: Any
-    cache: Any
-    start: int
-    width: int
-    tails: list[int]
-
-
-def run_prefix(network, ids: list[int]) -> Prefix:
-    """Run what all prompts begin with."""
-    import torch
-
-    if not ids:
-        return Prefix(0, None)
-    out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=True, logits_to_keep=1)
-    return Prefix(len(ids), out.past_key_values)
-
-
-@functools.cache
-def _roomy() -> type:
-    """The class of a cache's layer with room ahead, made when first needed: what it derives from is slow to import."""
-    import torch
-    from transformers.cache_utils import DynamicLayer
-
-    class Roomy(DynamicLayer):
-        """Rows of another layer; new keys and values are written behind them, where its parent copies all anew.
-
-        room : keys and values, each of shape (rows, heads, places, width); `keys` and `values` are the places in use.
-        """
-
-        def __init__(self, layer, rows: list[int], places: int):
-            super().__init__()
-            vars(self).update(vars(layer))
-            used, index = layer.keys.shape[-2], torch.tensor(rows, device=layer.keys.device)
-            self.room = []
-            for old in (layer.keys, layer.values):
-                self.room.append(old.new_empty(len(rows), old.shape[1], used + places, old.shape[3]))
-                torch.index_select(old, 0, index, out=self.room[-1][:, :, :used])
-            self.keys, self.values = (room[:, :, :used] for room in self.room)
-
-        def update(self, key_states, value_states, *args, **kwargs):
-            used = self.keys.shape[-2]
-            end = used + key_states.shape[-2]
-            for room, new in zip(self.room, (key_states, value_states), strict=True):
-                room[:, :, used:end] = new
-            self.keys, self.values = (room[:, :, :end] for room in self.room)
-            return self.keys, self.values
-
-    return Roomy
-
-
-def _rows(cache, rows: list[int], places: int):
-    """A cache of some rows of another, with room for so many more places; what the other holds stays as it is."""
-    import torch
-    from transformers.cache_utils import DynamicLayer
-
-    def taken(layer):
-        # to take every row is no reason to copy so much: `teacher_forced` left room, and its owners take turns
-        every = rows == list(range(len(layer.keys)))
-        if type(layer) is DynamicLayer or (type(layer) is _roomy() and not every):
-            return _roomy()(layer, rows, places)
-        # of another kind, as one with a sliding window, the tensors are only ever replaced, not written to
-        layer = copy.copy(layer)
-        if not every:
-            layer.batch_select_indices(torch.tensor(rows, device=layer.keys.device))
-        return layer
-
-    new = copy.copy(cache)
-    new.layers = [taken(layer) for layer in cache.layers]
-    return new
-
-
-def teacher_forced(network, prefix: Prefix, batch: list[Row], reading: Reading, places: int) -> Forced:
-    """Run prompts and targets of rows that begin with the prefix; logits only where a target token is predicted.
-
-    places : what the cache has room for behind the targets.
-    """
-    import torch
-
-    device = network.device
-    tails = [row.prompt[prefix.length :] for row in batch]
-    steps = max(len(row.target) for row in batch)
-    # a row's last target token predicts nothing
-    width = max(len(tail) + len(row.target) - 1 for tail, row in zip(tails, batch, strict=True))
-    ids = np.zeros((len(batch), width), np.int64)
-    for i, (tail, row) in enumerate(zip(tails, batch, strict=True)):
-        ids[i, : len(tail) + len(row.target) - 1] = [*tail, *row.target[:-1]]
-    cache = None
-    if prefix.cache is not None:
-        cache = _rows(prefix.cache, [0] * len(batch), width + places)
-    before = min(len(tail) for tail in tails) - 1
-    # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
-    out = network(
-        input_ids=torch.from_numpy(ids).to(device),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=torch.arange(before, width, device=device),
-    )
-    logits = reading.logits(out.logits)
-    first = torch.tensor([len(tail) - 1 - before for tail in tails], device=device)
-    # prompts of one length, the usual case, need no copy of so many numbers
-    if first.any():
-        place = (first[:, None] + torch.arange(steps, device=device)).clamp(max=width - 1 - before)
-        logits = logits.gather(1, place[..., None].expand(-1, -1, logits.shape[-1]))
-    return Forced(logits[:, :steps], out.past_key_values, prefix.length, width, [len(tail) for tail in tails])
-
-
-def score(network, prefix: Prefix, batch: list[Row], reading: Reading, uniform, temperature) -> list[Scored]:
-    """Score one batch of rows that begin with the same prefix.
-
-    uniform : random numbers for the samples, shape (rows, samples, max_tokens).
-    """
-    import torch
-
-    forced = teacher_forced(network, prefix, batch, reading, reading.max_tokens)
-    lengths = np.array([len(row.target) for row in batch])
-    padded = np.zeros((len(batch), lengths.max()), np.int64)
-    for target, row in zip(padded, batch, strict=True):
-        target[: len(row.target)] = row.target
-    target = torch.from_numpy(padded).to(network.device)
-    # row by row, for what one row needs on the way stays in the processor's cache
-    mass = torch.stack([logits.logsumexp(-1) for logits in forced.logits])
-    logprob = forced.logits.gather(-1, target[..., None])[..., 0] - mass
-    logprob, choice = logprob.cpu().numpy(), forced.logits.argmax(-1).cpu().numpy()
-    hit = choice == padded
-
-    # an answer is known up to the first token that is not the target's
-    outputs, wrong = [row.target for row in batch], {}
-    for i, row in enumerate(batch):
-        misses = np.flatnonzero(~hit[i, : lengths[i]])
-        if row.generate and len(misses):
-            wrong[i] = [*row.target[: misses[0]], int(choice[i, misses[0]])]
-    greedy = finish(network, forced, list(wrong), list(wrong.values()), reading, _first_choice)
-    for i, answer in zip(wrong, greedy, strict=True):
-        outputs[i] = answer
-
-    samples: list[list[list[int]]] = [[] for _ in batch]
-    drawn = [(i, numbers) for i, row in enumerate(batch) if row.generate for numbers in uniform[i]]
-    if drawn:
-        rows, numbers = [i for i, _ in drawn], np.array([numbers for _, numbers in drawn])
-        begun = _draw(forced.logits[rows, 0], numbers[:, 0], temperature)
-
-        def draw(logits, going):
-            return _draw(logits, np.array([numbers[place] for place in going]), temperature).tolist()
-
-        finished = finish(network, forced, rows, begun[:, None].tolist(), reading, draw)
-        for i, answer in zip(rows, finished, strict=True):
-            samples[i].append(answer)
-    return [Scored(logprob[i, :length], hit[i, :length], outputs[i], samples[i]) for i, length in enumerate(lengths)]
-
-
-def score_alone(network, batch: list[Row], reading: Reading, uniform, temperature) -> list[Scored]:
-    """What `score` gives, for any model: one row at a time, from whole passes without a cache."""
-    import torch
-
-    def write(prompt: list[int], answer: list[int], numbers=None) -> list[int]:
-        while not answer or (answer[-1] not in reading.ends and len(answer) < reading.max_tokens):
-            following = whole(network, prompt + answer, 1, reading)
-            if numbers is None:
-                answer = [*answer, int(following.argmax())]
-            else:
-                answer = [*answer, int(_draw(following, numbers[len(answer)][None], temperature)[0])]
-        return answer
-
-    scored = []
-    for row, numbers in zip(batch, uniform, strict=True):
-        said = whole(network, row.prompt + row.target[:-1], len(row.target), reading)
-        target = torch.tensor(row.target, device=network.device)
-        logprob = said.log_softmax(-1).gather(-1, target[:, None])[:, 0].cpu().numpy()
-        hit = (said.argmax(-1) == target).cpu().numpy()
-        output, samples = row.target, []
-        if row.generate:
-            output = row.target if hit.all() else write(row.prompt, row.target[: hit.argmin()])
-            samples = [write(row.prompt, [], drawn) for drawn in numbers]
-        scored.append(Scored(logprob, hit, output, samples))
-    return scored
-
-
-def finish(
-    network, forced: Forced, rows: list[int], answers: list[list[int]], reading: Reading, choose: Callable
-) -> list[list[int]]:
-    """Let a model finish answers whose beginnings are known; returns whole answers.
-
-    rows : the row of the teacher-forced batch that each answer belongs to. Of its keys and values the prompt and the
-        answer without its last token are used; all but that token agree with the target. The rest is masked.
-    choose : gives the next id of each answer that goes on, from their logits and (number of the answer, its length).
-    """
-    import torch
-
-    device = network.device
-    answers = [list(answer) for answer in answers]
-
-    def unfinished(candidates):
-        return [i for i in candidates if answers[i][-1] not in reading.ends and len(answers[i]) < reading.max_tokens]
-
-    going = unfinished(range(len(answers)))
-    if not going:
-        return answers
-    cache = _rows(forced.cache, [rows[i] for i in going], reading.max_tokens)
-    kept = torch.tensor([forced.tails[rows[i]] + len(answers[i]) - 1 for i in going], device=device)
-    mask = torch.ones((len(going), forced.start + forced.width), dtype=torch.long, device=device)
-    mask[:, forced.start :] = torch.arange(forced.width, device=device) < kept[:, None]
-    position = forced.start + kept
-    # a model without this argument counts places by the mask
-    positions = "position_ids" in inspect.signature(network.forward).parameters
-    while going:
-        mask = torch.cat([mask, mask.new_ones((len(going), 1))], 1)
-        out = network(
-            input_ids=torch.tensor([[answers[i][-1]] for i in going], device=device),
-            past_key_values=cache,
-            attention_mask=mask,
-            use_cache=True,
-            **({"position_ids": position[:, None]} if positions else {}),
-        )
-        tokens = choose(reading.logits(out.logits[:, -1]), [(i, len(answers[i])) for i in going])
-        for i, token in zip(going, tokens, strict=True):
-            answers[i].append(token)
-        still = unfinished(going)
-        position = position + 1
-        if still and len(still) < len(going):
-            chosen = [going.index(i) for i in still]
-            cache = _rows(cache, chosen, reading.max_tokens)
-            mask, position = mask[chosen], position[chosen]
-        going = still
-    return answers
-
-
-def _first_choice(logits, going) -> list[int]:
-    return logits.argmax(-1).tolist()
-
-
-def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
-    """One id a row, drawn at a temperature by inverting the cumulative distribution at a random number."""
-    import torch
-
-    drawn = []
-    # a few rows at once: in double precision a large vocabulary takes much memory
-    for part, level in zip(logits.split(32), torch.from_numpy(uniform).to(logits.device).split(32), strict=True):
-        mass = (part.double() / temperature).softmax(-1).cumsum(-1)
-        place = torch.searchsorted(mass, level[:, None] * mass[:, -1:], right=True)
-        drawn.append(place[:, 0].clamp(max=mass.shape[-1] - 1))
-    return torch.cat(drawn).cpu().numpy()
-
-
-def _in_batches(
-    run, rows: list[Row], model: Model, reading: Reading, batch_size: int | None, kept: int, progress: bool
-) -> list[Scored]:
-    """Run groups of rows with a common beginning in batches of similar length; the results in the order of rows.
-
-    kept : numbers that a row keeps for each of its tokens, in all its samples; 0 if rows share nothing.
-    """
-    from tqdm.auto import tqdm
-
-    scored: list[Scored | None] = [None] * len(rows)
-    bar = tqdm(total=len(rows), desc=model.name, unit="answer", disable=not progress)
-    with bar:
-        for group in groups(rows):
-            shared = common_prefix([rows[i].prompt for i in group])
-            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared] if kept else [])
-            longest = max(len(rows[i].target) for i in group)
-            width = max(len(rows[i].prompt) for i in group) - shared + longest
-            numbers = LOGITS_AT_ONCE // (longest * reading.size)
-            room = KEPT_AT_ONCE["cpu" if model.network.device.type == "cpu" else "cuda"]
-            memory = room // (kept * (shared + width + reading.max_tokens)) if kept else 1
-            size = batch_size or max(1, min(TOKENS_AT_ONCE // width, numbers, memory))
-            waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
-            while waiting:
-                part = waiting[:size]
-                try:
-                    results = run(prefix, [rows[i] for i in part])
-                except RuntimeError as error:
-                    if len(part) == 1 or not NO_MEMORY.search(str(error)):
-                        raise
-                    size = len(part) // 2
-                    warnings.warn(f"no memory for {len(part)} questions at once: going on with {size}", stacklevel=3)
-                    continue
-                for i, result in zip(part, results, strict=True):
-                    scored[i] = result
-                waiting = waiting[size:]
-                bar.update(len(part))
-    return scored
-
-
-def groups(rows: list[Row]) -> list[list[int]]:
-    """Rows that share at least half of their prompt with the row before, in sorted order: a group is a set of shots."""
-    order = sorted(range(len(rows)), key=lambda i: rows[i].prompt)
-    found = [order[:1]]
-    for previous, i in itertools.pairwise(order):
-        if 2 * common_prefix([rows[previous].prompt, rows[i].prompt]) >= len(rows[i].prompt) - 1:
-            found[-1].append(i)
-        else:
-            found.append([i])
-    return found
 
 
 def _table(model: Model, task: pd.DataFrame, rows: list[Row], scored: list[Scored]) -> pd.DataFrame:

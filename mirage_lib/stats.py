@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 from scipy.optimize import least_squares
 from scipy.special import expit
@@ -115,17 +114,6 @@ def bootstrap(scores, statistic=np.mean, level=0.95, resamples=2000, seed=0) -> 
     right = np.rint(np.multiply(wilson(scores.sum(), len(scores), level)[1:], len(scores)))
     ends = [float(statistic((np.arange(len(scores)) < count).astype(float))) for count in right]
     return Estimate(value, min(ends), max(ends))
-
-
-def resolution(n_items: int) -> float:
-    """1/n: the smallest score above zero that n right-or-wrong items can show.
-
-    >>> resolution(20)
-    0.05
-    """
-    if n_items < 1:
-        raise ValueError("a resolution needs at least one item")
-    return 1 / n_items
 
 
 def items_needed(p, power=0.95, chance=0.0, level=0.05) -> int:
@@ -314,33 +302,6 @@ def forecast_error(x, y, fit, held_out: int) -> float:
     order = np.argsort(x, kind="stable")
     small, large = order[:-held_out], order[-held_out:]
     return float(np.sqrt(np.mean((fit(x[small], y[small]).predict(x[large]) - y[large]) ** 2)))
-
-
-def curve(items: pd.DataFrame, metric, by="params", statistic=None, level=0.95) -> pd.DataFrame:
-    """A metric against scale: one row for each value of the column `by`, with columns x, value, low, high, n.
-
-    metric(items) gives one score an item; the curve is their mean (`mean_interval`), or with `statistic` any other
-    number made of them (`bootstrap`), such as the subset accuracy of K items. Intervals take items as independent: of
-    a question that was asked several times take the mean first. Raises ValueError for items without a value of `by`.
-
-    >>> from mirage_lib import metrics, theory
-    >>> rng = np.random.default_rng(0)
-    >>> tables = [theory.draw_items(p, 3, 500, rng, params=n) for n, p in ((1e6, 0.5), (1e9, 0.9))]
-    >>> curve(pd.concat(tables), metrics.exact_match)["value"].tolist()
-    [0.098, 0.754]
-    """
-    if by not in items.columns:
-        raise ValueError(f"there is no column {by!r} to draw against: the table has {', '.join(items.columns)}")
-    if items[by].isna().any():
-        raise ValueError(f"{items[by].isna().sum()} of {len(items)} items have no {by!r}: fill it in or leave them out")
-    rows = []
-    scores = [(x, np.asarray(metric(group), float)) for x, group in items.groupby(by, sort=True)]
-    # one kind of interval for all of a curve
-    bounded = all(((each >= 0) & (each <= 1)).all() for _, each in scores)
-    for x, each in scores:
-        estimate = bootstrap(each, statistic, level) if statistic else mean_interval(each, level, bounded)
-        rows.append((x, *estimate, len(each)))
-    return pd.DataFrame(rows, columns=["x", "value", "low", "high", "n"])
 
 
 def _check_level(level: float) -> None:

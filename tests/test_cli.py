@@ -11,7 +11,7 @@ import typer
 from sample_book import ROOT
 from typer.testing import CliRunner
 
-from mirage_lib import cli, families, ladder, lm, metrics, stats, sweep, tasks, vision
+from mirage_lib import cli, families, ladder, lm, metrics, scores, stats, sweep, tasks, vision
 from mirage_lib.items import items_table, read, write
 
 COMMANDS = ["measure", "sweep", "metrics", "vision", "ladder train"]
@@ -89,11 +89,10 @@ def test_measure_then_metrics(tmp_path, model):
     result = mirage("metrics", file, "--csv", csv)
     assert result.exit_code == 0, result.output
     table = pd.read_csv(csv)
-    assert table["n"].tolist() == [12]
+    assert table["n_items"].tolist() == [6]  # each asked after two sets of examples
     assert table["params"].tolist() == [families.non_embedding(families.load(str(model)).network)]
-    # six questions, each after two sets of examples
     accuracy = stats.mean_interval(metrics.exact_match(wanted).groupby(wanted["item"]).mean())
-    assert table[["accuracy", "low", "high"]].iloc[0].tolist() == pytest.approx(list(accuracy))
+    assert table[["exact_match", "low", "high"]].iloc[0].tolist() == pytest.approx(list(accuracy))
     for metric in (
         metrics.token_edit_distance,
         metrics.expected_accuracy,
@@ -103,7 +102,7 @@ def test_measure_then_metrics(tmp_path, model):
         metrics.brier_choices,
     ):
         column = metric.__name__
-        assert table[column].item() == pytest.approx(stats.curve(wanted, metric, by="model")["value"].item())
+        assert table[column].item() == pytest.approx(scores.curve(wanted, metric, by="model")["value"].item())
         assert column in result.output
     assert f"{table['cross_entropy'].item():.3f}" in result.output
 
@@ -115,9 +114,10 @@ def test_sweep_then_metrics(tmp_path, model):
     assert result.exit_code == 0, result.output
     assert "1 checkpoints, 8 tasks: 8 cells, 0 of them done already" in result.output
     assert "8 of them done already" in mirage(*words).output
-    table = cli.scores(sweep.collect(tmp_path / "results"))
-    assert table["task"].tolist() == [f"{name}-{d}-compact" for name in ("addition", "multiplication") for d in (2, 3)]
-    assert table["n"].tolist() == [8] * 4  # four questions of each seed
+    table = cli.scored(sweep.collect(tmp_path / "results"))
+    named = [f"{name}-{digits}-compact" for name in ("addition", "multiplication") for digits in (2, 3)]
+    assert table["benchmark"].tolist() == named
+    assert table["n_items"].tolist() == [8] * 4  # four questions of each seed
     printed = mirage("metrics", tmp_path / "results").output
     assert printed.count(str(model)) == 4
 
@@ -176,8 +176,8 @@ def test_a_cluster_is_used_when_named(tmp_path, monkeypatch):
 def test_the_table_holds_what_can_be_scored(tmp_path):
     few = items_table(task="a", model=["small", "large"], params=[1.0, 2.0], is_greedy=[[True], [False]])
     more = items_table(task="b", model="small", params=1.0, is_greedy=[[True]], logprob=[[-1.0]])
-    table = cli.scores(pd.concat([more, few], ignore_index=True))
-    assert table[["task", "model"]].to_numpy().tolist() == [["a", "small"], ["a", "large"], ["b", "small"]]
+    table = cli.scored(pd.concat([more, few], ignore_index=True))
+    assert table[["benchmark", "model"]].to_numpy().tolist() == [["a", "small"], ["a", "large"], ["b", "small"]]
     assert "token_edit_distance" not in table
     assert table["cross_entropy"].fillna(-1).tolist() == [-1, -1, 1]
 
@@ -192,9 +192,9 @@ def test_no_interval_leaves_0_to_1_or_has_no_width():
             shot_set=[0, 1] * n,
             is_greedy=[[True], [False]] * n,
         )
-        row = cli.scores(half).iloc[0]
+        row = cli.scored(half).iloc[0]
         assert row["low"] == stats.wilson(n / 2, n).low  # a question counts once
-        assert 0 <= row["low"] < row["accuracy"] - 0.1 and row["accuracy"] + 0.1 < row["high"] <= 1
+        assert 0 <= row["low"] < row["exact_match"] - 0.1 and row["exact_match"] + 0.1 < row["high"] <= 1
 
 
 def test_ladder_train(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ from transformers import (
     XLNetLMHeadModel,
 )
 
-from mirage_lib import ladder, lm, metrics, tasks
+from mirage_lib import ladder, lm, metrics, passes, tasks
 from mirage_lib.items import ragged, validate
 
 # answers that are cut are targets here
@@ -359,7 +359,7 @@ def test_the_examples_are_run_once_and_only_answers_are_unembedded():
     )
     items = lm.measure(model, asked)
     rows = lm.encode(model.tokenizer, asked)
-    shared = lm.common_prefix([row.prompt for row in rows])
+    shared = passes.common_prefix([row.prompt for row in rows])
     target = max(len(row.target) for row in rows)
     tail = max(len(row.prompt) for row in rows) - shared
     assert shared > 60
@@ -466,12 +466,12 @@ def test_many_samples_make_small_batches(monkeypatch):
     model, sizes = tiny_models.neox(), []
     asked = task_for(model, TEXTS["same beginning"])
     whole = lm.measure(model, asked, samples=10)
-    kept = lm._checked[model.network][1]
+    kept = passes._checked[model.network][1]
     assert kept == 2 * 2 * 16  # keys and values, layers, width
     # prompts of 23 characters, answers of 6, room for 6 more
-    monkeypatch.setitem(lm.KEPT_AT_ONCE, "cpu", kept * 10 * 35 * 4)
-    run = lm.score
-    monkeypatch.setattr(lm, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
+    monkeypatch.setitem(passes.KEPT_AT_ONCE, "cpu", kept * 10 * 35 * 4)
+    run = passes.score
+    monkeypatch.setattr(passes, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
     parts = lm.measure(model, asked, samples=10)
     assert len(sizes) > 1 and max(sizes) <= 5 and sum(sizes) == len(asked)
     assert parts["samples"].tolist() == whole["samples"].tolist()
@@ -481,10 +481,10 @@ def test_room_for_long_answers_makes_small_batches(monkeypatch):
     model, sizes = tiny_models.neox(), []
     asked = task(["1+1=", "1+2=", "1+3=", "1+4="], ["2\n"] * 4)
     lm.measure(model, asked, max_tokens=100)
-    run = lm.score
-    monkeypatch.setattr(lm, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
+    run = passes.score
+    monkeypatch.setattr(passes, "score", lambda *args: sizes.append(len(args[2])) or run(*args))
     # 3 tokens of the examples, 1 of a question, 2 of a target
-    monkeypatch.setitem(lm.KEPT_AT_ONCE, "cpu", 64 * 2 * (3 + 1 + 2 + 100))
+    monkeypatch.setitem(passes.KEPT_AT_ONCE, "cpu", 64 * 2 * (3 + 1 + 2 + 100))
     lm.measure(model, asked, max_tokens=100)
     assert sizes == [2, 2]
 
@@ -516,9 +516,9 @@ def test_right_answers_are_not_generated():
 def test_a_long_answer_is_checked_though_a_short_one_was():
     """The trial is made once a model, and again when questions get longer."""
     model, tried = tiny_models.neox(), []
-    run = lm.whole
+    run = passes.whole
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lm, "whole", lambda *args: tried.append(1) or run(*args))
+        patch.setattr(passes, "whole", lambda *args: tried.append(1) or run(*args))
         for tokens, times in [(3, 5), (3, 5), (2, 5), (9, 10)]:
             lm.measure(model, task(["1+1="], ["2\n"]), max_tokens=tokens)
             assert len(tried) == times
@@ -693,7 +693,7 @@ def test_a_first_token_that_is_also_the_unknown_one_is_no_unknown_character():
     core.pre_tokenizer = ladder.tokenizer().backend_tokenizer.pre_tokenizer
     core.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", 0)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<s>", bos_token="<s>")
-    assert lm.encode(tokenizer, task(["a"], ["b"])) == [lm.Row(0, "b", [0, 1], [2], True)]
+    assert lm.encode(tokenizer, task(["a"], ["b"])) == [passes.Row(0, "b", [0, 1], [2], True)]
     with pytest.raises(ValueError, match="does not know all characters of 'ac'"):
         lm.encode(tokenizer, task(["a"], ["c"]))
 
@@ -704,10 +704,10 @@ def test_common_prefix_and_groups_lose_nobody():
         heads = ["".join(head) for head in rng.choice(list("123"), size=(3, 6))]
         texts = [rng.choice(heads) + "".join(rng.choice(list("123"), rng.integers(1, 5))) for _ in range(9)]
         rows = lm.encode(ladder.tokenizer(), task(texts, ["\n"] * 9))
-        lists, found = [row.prompt for row in rows], lm.groups(rows)
+        lists, found = [row.prompt for row in rows], passes.groups(rows)
         assert sorted(i for group in found for i in group) == list(range(9))
         for group in found:
-            length = lm.common_prefix([lists[i] for i in group])
+            length = passes.common_prefix([lists[i] for i in group])
             assert len({tuple(lists[i][:length]) for i in group}) == 1
             assert length < min(len(lists[i]) for i in group)
             longer = {tuple(lists[i][: length + 1]) for i in group}
@@ -716,7 +716,9 @@ def test_common_prefix_and_groups_lose_nobody():
 
 def test_shot_sets_are_groups():
     rows = lm.encode(ladder.tokenizer(), tasks.arithmetic("addition", 2, n=9, shots=4, shot_sets=3, layout="compact"))
-    assert sorted(sorted(rows[i].item // 9 for i in group) for group in lm.groups(rows)) == [[s] * 9 for s in range(3)]
+    assert sorted(sorted(rows[i].item // 9 for i in group) for group in passes.groups(rows)) == [
+        [s] * 9 for s in range(3)
+    ]
 
 
 @pytest.mark.parametrize(

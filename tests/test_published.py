@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirage_lib import items, metrics, published, stats, swap
+from mirage_lib import compare, items, metrics, published, scores
 
 ROOT = Path(__file__).parents[1]
 # beside the repository, or one folder up for a worktree
@@ -310,7 +310,7 @@ def test_bigg_items_are_an_items_table():
     items.validate(table, "family", "model", "params", "task", "item", "is_greedy")
     assert len(table) == 5754 * 12 and table["task"].nunique() == 58
     assert metrics.exact_match(table).mean() == pytest.approx(table["is_greedy"].mean())
-    curve = stats.curve(table[table["task"] == "modified_arithmetic"], metrics.exact_match)
+    curve = scores.curve(table[table["task"] == "modified_arithmetic"], metrics.exact_match)
     assert curve["value"].tolist()[:11] == [0] * 11 and curve["n"].eq(204).all()
 
 
@@ -367,5 +367,5 @@ def test_llamas_zeros():
     ],
 )
 def test_swap_reads_every_table_of_scores(table, columns):
-    tidy = swap.tidy(table, [swap.Metric(column) for column in columns], "params")
+    tidy = compare.tidy(table, [compare.Metric(column) for column in columns], "params")
     assert len(tidy) == len(columns) * len(table) and tidy["se"].notna().all()

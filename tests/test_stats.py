@@ -1,14 +1,12 @@
-"""Intervals that cover, a resolution that is one, a score with its null, fits that recover what was planted."""
+"""Intervals that cover, a score with its null, fits that recover what was planted."""
 
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
 from mirage_lib import metrics, stats
-from mirage_lib.items import items_table
 
 
 def test_wilson_equals_scipy_and_broadcasts():
@@ -54,11 +52,7 @@ def test_intervals_of_partial_credit_cover_at_least_as_often_as_they_say(mean, n
     assert np.mean([low <= mean <= high for _, low, high in intervals]) > 0.94
 
 
-def test_a_curve_has_one_kind_of_interval():
-    """Losses of the largest models may all lie below 1, and are no scores from 0 to 1 for that."""
-    items = items_table(params=[1e6] * 3 + [1e9] * 3, logprob=[[-2.0], [-3.0], [-4.0], [-0.1], [-0.2], [-0.3]])
-    large = stats.curve(items, metrics.cross_entropy).iloc[1]
-    assert large["low"] == pytest.approx(scipy_stats.ttest_1samp([0.1, 0.2, 0.3], 0).confidence_interval().low)
+def test_scores_that_leave_0_to_1_are_not_bounded():
     with pytest.raises(ValueError, match=r"scores from 0 to 1 go from 2 to 2"):
         stats.mean_interval([2.0], bounded=True)
 
@@ -70,7 +64,6 @@ def test_a_level_that_is_none_is_refused(level):
         lambda: stats.mean_interval([2.0, 3.0], level),
         lambda: stats.bootstrap([1.0, 0.0], level=level),
         lambda: stats.items_needed(0.3, chance=0.1, level=level),
-        lambda: stats.curve(items_table(params=1.0, is_greedy=[True]), metrics.exact_match, level=level),
     ):
         with pytest.raises(ValueError, match="a level lies between 0 and 1"):
             call()
@@ -102,12 +95,6 @@ def test_bootstrap_of_subset_accuracy_is_open_above_when_too_few_are_right():
     five = stats.bootstrap(scores, lambda s: metrics.subset_probability(s.sum(), len(s), 5))
     assert five.value == 0
     assert five.high > 0
-
-
-def test_resolution():
-    assert stats.resolution(400) == 0.0025
-    with pytest.raises(ValueError, match="at least one item"):
-        stats.resolution(0)
 
 
 @pytest.mark.parametrize(("p", "power"), [(0.01, 0.95), (0.001, 0.95), (0.2, 0.5)])
@@ -253,12 +240,6 @@ def test_a_statistic_that_is_not_always_a_number_has_no_interval():
     assert np.isnan(stats.bootstrap([1.0, 2.0], lambda s: np.nan)).all()
 
 
-def test_items_without_a_place_on_the_axis_are_refused():
-    table = items_table(is_greedy=[True, False, True], params=[1.0, None, 2.0])
-    with pytest.raises(ValueError, match="1 of 3 items have no 'params'"):
-        stats.curve(table, metrics.exact_match)
-
-
 def test_a_sigmoid_says_what_the_points_do_not_fix():
     rng = np.random.default_rng(0)
     fit = stats.fit_sigmoid(np.logspace(6, 9, 12), 0.25 + 0.005 * rng.standard_normal(12))  # nothing but the floor
@@ -275,21 +256,6 @@ def test_forecast_error_holds_out_the_largest():
             stats.forecast_error(x, y, stats.fit_power_law, held_out)
     with pytest.raises(ValueError, match="of one length"):
         stats.forecast_error(x, y[:2], stats.fit_power_law, 1)
-
-
-def test_curve_of_means_and_of_another_statistic():
-    items = items_table(is_greedy=[[True], [True], [False], [True]], params=[1e9, 1e9, 1e6, 1e6])
-    table = stats.curve(items, metrics.exact_match)
-    assert list(table.columns) == ["x", "value", "low", "high", "n"]
-    assert table["x"].tolist() == [1e6, 1e9]
-    assert table["value"].tolist() == [0.5, 1.0]
-    assert table["n"].tolist() == [2, 2]
-    pairs = stats.curve(items, metrics.exact_match, statistic=lambda s: metrics.subset_probability(s.sum(), len(s), 2))
-    assert pairs["value"].tolist() == [0.0, 1.0]
-    assert (pairs["low"] <= pairs["value"]).all()
-    with pytest.raises(ValueError, match="no column 'flops'"):
-        stats.curve(items, metrics.exact_match, by="flops")
-    assert isinstance(table, pd.DataFrame)
 
 
 @pytest.mark.parametrize("n", [20, 50, 300])

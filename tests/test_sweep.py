@@ -82,7 +82,7 @@ def test_a_question_of_several_seeds_has_one_number():
     # whatever other seeds are asked
     pd.testing.assert_frame_equal(sweep.seeded(make, [2])[0], tables[2])
     right = items_table(task="t", model="m", item=table["item"], is_greedy=[[True]] * len(table))
-    assert cli.scores(right)["low"].item() == stats.wilson(26, 26).low
+    assert cli.scored(right)["low"].item() == stats.wilson(26, 26).low
 
 
 def test_a_question_may_have_several_lines():
@@ -124,7 +124,9 @@ def test_the_key_is_the_same_for_the_same():
 
 
 def test_the_code_version_is_a_digest_of_the_code_that_decides():
-    sources = b"".join((ROOT / "mirage_lib" / f"{name}.py").read_bytes() for name in ("families", "items", "lm"))
+    sources = b"".join(
+        (ROOT / "mirage_lib" / f"{name}.py").read_bytes() for name in ("families", "items", "passes", "lm")
+    )
     assert hashlib.sha256(sources).hexdigest().startswith(sweep.CODE)
 
 

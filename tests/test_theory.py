@@ -9,7 +9,7 @@ from scipy import integrate, special
 from scipy import stats as scipy_stats
 from scipy.special import logsumexp
 
-from mirage_lib import metrics, stats, theory
+from mirage_lib import metrics, scores, theory
 from mirage_lib.items import Ragged, items_table
 
 N = 40_000
@@ -196,7 +196,7 @@ def test_the_curve_of_drawn_items_covers_the_closed_form(rng):
     params = np.logspace(7, 12, 8)
     p = theory.token_probability(theory.scaling_law(params, c=1e10, alpha=-0.3))
     items = pd.concat([theory.draw_items(q, 4, 4000, rng, params=n) for n, q in zip(params, p, strict=True)])
-    table = stats.curve(items, metrics.exact_match, level=0.9999)
+    table = scores.curve(items, metrics.exact_match, level=0.9999)
     assert table["x"].tolist() == pytest.approx(params)
     truth = theory.accuracy(p, 4)
     assert ((table["low"] <= truth) & (truth <= table["high"])).all()

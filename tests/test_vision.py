@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mirage_lib import cli, images, metrics, vision
+from mirage_lib import cli, images, metrics, scores, vision
 from mirage_lib.items import validate
 
 STEPS = 3
@@ -120,23 +120,9 @@ def test_what_is_kept_says_where_it_comes_from(nothing_fetched, family, data):
 @pytest.mark.parametrize(("family", "width", "seed"), [("autoencoder", 1, 3), ("omniglot", 2, 1), ("lenet", 1, 4)])
 def test_what_is_kept_is_what_the_code_gives(nothing_fetched, family, width, seed):
     live = vision.FAMILIES[family](vision.DATA[family](), width, seed).items
-    row = vision.compare(live, vision.stored(family), SCORES[family]).loc[width]
+    row = scores.beside_kept(live, vision.stored(family), SCORES[family]).loc[width]
     # the same on processors of one kind; another one rounds otherwise, and may go to where another seed went
     assert row["live"] == pytest.approx(row["kept"], rel=1e-3) or row["low"] * 0.97 < row["live"] < row["high"] * 1.03
-
-
-def test_comparing_wants_the_same_data():
-    kept = vision.stored("autoencoder")
-    live = vision.autoencoder(noise("autoencoder", 4), 2, steps=STEPS).items
-    with pytest.raises(ValueError, match="trained on 'noise', to be compared with 'patches of seven photographs'"):
-        vision.compare(live, kept, SCORES["autoencoder"])
-    again = vision.compare(kept[kept["seed"] == 2], kept, SCORES["autoencoder"])
-    assert (again["live"] == again["kept"]).all()
-    assert ((again["low"] <= again["kept"]) & (again["kept"] <= again["high"])).all()
-    assert (again["low"] < again["high"]).all()
-    for several in (kept, kept[kept["seed"] == 2].assign(seed=7)):
-        with pytest.raises(ValueError, match=r"beside the kept .* choose one"):
-            vision.compare(several, kept, SCORES["autoencoder"])
 
 
 def test_a_family_is_trained_by_two_processes_as_by_one(tmp_path):
@@ -158,7 +144,7 @@ def test_the_command_writes_a_file_with_its_provenance(monkeypatch, tmp_path):
     assert file.name in result.output.replace("\n", "")
     monkeypatch.setattr(vision, "FOLDER", tmp_path)
     table = vision.stored("autoencoder", "noise")
-    assert vision.seed_scores(table, SCORES["autoencoder"]).shape == (2, 2)
+    assert scores.seed_scores(table, SCORES["autoencoder"]).shape == (2, 2)
     assert table.attrs["about"]["data"] == {"name": "noise"}
 
 

@@ -40,11 +40,11 @@ LIMIT = 100  # seconds
 
 
 def plant(module: str, source: str) -> None:
-    """Let `mirage_lib.<module>` be made of this source."""
+    """Let `mirage_lib.<module>`, or a tool of this name, be made of this source."""
     get_code = SourceFileLoader.get_code
 
     def planted(self, name):
-        return compile(source, self.path, "exec") if name == f"mirage_lib.{module}" else get_code(self, name)
+        return compile(source, self.path, "exec") if name in (f"mirage_lib.{module}", module) else get_code(self, name)
 
     SourceFileLoader.get_code = planted
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mirage_lib import compare, kept, metrics, vision
+from mirage_lib import compare, kept, metrics, scores, vision
 from mirage_lib.claims import Finding
 
 
@@ -53,6 +53,5 @@ def decades_of_rise(curve: pd.Series) -> float:
 def all_of(k: int) -> pd.DataFrame:
     """K-of-K accuracy of the LeNets by parameters, one column a seed; K = 1 is the accuracy."""
     table = vision.stored("lenet")
-    hit = metrics.exact_match(table).groupby([table["params"].astype(float), table["seed"]])
-    right = hit.sum().unstack()
-    return right.apply(lambda count: metrics.subset_probability(count, int(hit.size().iloc[0]), k))
+    share, n = scores.seed_scores(table, metrics.exact_match, "params"), table["item"].nunique()
+    return share.apply(lambda right: metrics.subset_probability(right * n, n, k))

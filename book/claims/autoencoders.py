@@ -7,6 +7,7 @@ import pandas as pd
 
 from mirage_lib import compare, metrics, vision
 from mirage_lib.claims import Finding
+from mirage_lib.scores import seed_scores
 
 from . import at_seeds, decades_of_rise, holds, steepest_step
 
@@ -23,7 +24,7 @@ def _sharp(curve: pd.Series) -> bool:
 
 def squared_error_smooth(tolerance: float) -> Finding:
     """Steepest step between neighbouring widths, as a share of the range of the log of the mean squared error."""
-    error = np.log(vision.seed_scores(vision.stored("autoencoder"), lambda table: table["squared_error"]))
+    error = np.log(seed_scores(vision.stored("autoencoder"), lambda table: table["squared_error"]))
     steps = [steepest_step(error[seed]) for seed in error]
     found = f"of the fall of the log error the steepest step makes {min(steps):.0%} to {max(steps):.0%}"
     return at_seeds(_each_seed(error, lambda curve: steepest_step(curve) < tolerance), found)
@@ -34,7 +35,7 @@ def _reconstructed() -> dict[float, pd.DataFrame]:
     """Share of images within c, by width and seed, for thresholds c from few images within to most."""
     table = vision.stored("autoencoder")
     within = {c: partial(metrics.reconstruction_within, c=c) for c in np.geomspace(1, 100, 21)}
-    return {c: vision.seed_scores(table, metric) for c, metric in within.items()}
+    return {c: seed_scores(table, metric) for c, metric in within.items()}
 
 
 def reconstruction_jumps(tolerance: float) -> Finding:

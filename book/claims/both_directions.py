@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mirage_lib import compare, metrics, theory, vision
+from mirage_lib import compare, metrics, scores, theory, vision
 from mirage_lib.claims import Finding
 from mirage_lib.items import first_tokens
 
@@ -35,11 +35,11 @@ def both_directions() -> pd.DataFrame:
     ]
     for data in vision.KEPT["omniglot"]:
         sequences.append(("vision", data.split(",")[0], vision.stored("omniglot", data), vision.LENGTH))
+    both = metrics.token_accuracy, metrics.exact_match
     for direction, source, table, longest in sequences:
-        size = table["params"].astype(float)
         for length in range(2, longest + 1):
             part = first_tokens(table, length)
-            p, measured = (m(part).groupby(size).mean() for m in (metrics.token_accuracy, metrics.exact_match))
+            p, measured = (scores.curve(part, m).set_index("x")["value"] for m in both)
             add(direction, source, f"all of {length}", length, measured, theory.accuracy(p, length))
     p = all_of(1).mean(axis=1)
     for k in (2, 5, 10, 20, 50):

@@ -4,13 +4,14 @@ import numpy as np
 
 from mirage_lib import compare, metrics, stats, theory, vision
 from mirage_lib.claims import Finding
+from mirage_lib.scores import seed_scores
 
 from . import all_of, at_seeds, decades_of_rise, steepest_step
 
 
 def digit_accuracy_smooth(tolerance: float) -> Finding:
     """Steepest step between neighbouring widths of the log of the error on digits, as a share of its range."""
-    error = np.log(1 - vision.seed_scores(vision.stored("lenet"), metrics.exact_match))
+    error = np.log(1 - seed_scores(vision.stored("lenet"), metrics.exact_match))
     steps = [steepest_step(error[seed]) for seed in error]
     found = f"of the fall of the log error the steepest step makes {min(steps):.0%} to {max(steps):.0%}"
     return at_seeds(sum(step < tolerance for step in steps), found)
@@ -43,6 +44,6 @@ def harder_raises_the_emergence_score(tolerance: float) -> Finding:
 def image_accuracy_is_exp_ce(tolerance: float) -> Finding:
     """Largest gap between the accuracy of a LeNet and exp(-CE), CE its mean cross-entropy on the right label."""
     table = vision.stored("lenet")
-    accuracy, loss = (vision.seed_scores(table, m) for m in (metrics.exact_match, metrics.cross_entropy))
+    accuracy, loss = (seed_scores(table, m) for m in (metrics.exact_match, metrics.cross_entropy))
     gap = (accuracy - theory.token_probability(loss)).abs().max()
     return at_seeds(int((gap < tolerance).sum()), f"the largest gap is {gap.min():.2f} to {gap.max():.2f}")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mirage_lib import metrics, stats, theory
+from mirage_lib import metrics, scores, stats, theory
 from mirage_lib.claims import Finding
 from mirage_lib.items import first_tokens
 
@@ -12,8 +12,7 @@ from . import holds, ladder_answers, steepest_step
 
 def _by_size(family: str, metric, length: int) -> pd.Series:
     """A metric of the first digits against size, mean over seeds."""
-    part = first_tokens(ladder_answers(family), length)
-    return metric(part).groupby(part["params"]).mean()
+    return scores.curve(first_tokens(ladder_answers(family), length), metric).set_index("x")["value"]
 
 
 def _early(curve: pd.Series) -> float:
@@ -64,8 +63,7 @@ def loss_of_addition_is_smooth(tolerance: float) -> Finding:
 
 def seeds_agree(tolerance: float) -> Finding:
     """Range of accuracy on four-digit sums among models of one size that differ in their seed only."""
-    part = first_tokens(ladder_answers("ladder"), 4)
-    by_seed = metrics.exact_match(part).groupby([part["params"], part["seed"]]).mean().unstack()
+    by_seed = scores.seed_scores(first_tokens(ladder_answers("ladder"), 4), metrics.exact_match, "params")
     size = (by_seed.max(axis=1) - by_seed.min(axis=1)).idxmax()
     low, high = by_seed.loc[size].min(), by_seed.loc[size].max()
     return holds(high - low < tolerance, f"at {size:,.0f} parameters from {low:.3f} to {high:.3f}")

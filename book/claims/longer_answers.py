@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mirage_lib import metrics, stats, theory
+from mirage_lib import metrics, scores, stats, theory
 from mirage_lib.claims import Finding
 from mirage_lib.items import items_table
 
@@ -16,7 +16,7 @@ def linear_metric_smooth(tolerance: float) -> Finding:
     p = theory.token_probability(theory.scaling_law(params, c=1e10, alpha=-0.3))
     items = pd.concat([theory.draw_items(q, 10, 5000, rng, params=n) for n, q in zip(params, p, strict=True)])
     harsh, soft = (
-        late_share(stats.curve(items, metric)["value"].to_numpy())
+        late_share(scores.curve(items, metric)["value"].to_numpy())
         for metric in (metrics.exact_match, metrics.token_edit_distance)
     )
     return holds(

@@ -6,6 +6,7 @@ import pandas as pd
 from mirage_lib import metrics, stats, vision
 from mirage_lib.claims import Finding
 from mirage_lib.items import first_tokens
+from mirage_lib.scores import seed_scores
 
 from . import at_seeds, decades_of_rise, steepest_step
 
@@ -15,8 +16,7 @@ def image_accuracy_smooth(tolerance: float) -> Finding:
     steps = [
         [steepest_step(scores[seed]) for seed in scores]
         for scores in (
-            vision.seed_scores(vision.stored("omniglot", data), metrics.token_accuracy)
-            for data in vision.KEPT["omniglot"]
+            seed_scores(vision.stored("omniglot", data), metrics.token_accuracy) for data in vision.KEPT["omniglot"]
         )
     ]
     worst = np.max(steps, axis=0)
@@ -27,9 +27,9 @@ def image_accuracy_smooth(tolerance: float) -> Finding:
 def subset_accuracy_is_a_power(tolerance: float) -> Finding:
     """Largest distance between the share of sequences with the first L images right and p^L, both data sets."""
     gaps = [
-        (vision.seed_scores(first_tokens(table, length), metrics.exact_match) - p**length).abs().max()
+        (seed_scores(first_tokens(table, length), metrics.exact_match) - p**length).abs().max()
         for table in (vision.stored("omniglot", data) for data in vision.KEPT["omniglot"])
-        for p in [vision.seed_scores(table, metrics.token_accuracy)]
+        for p in [seed_scores(table, metrics.token_accuracy)]
         for length in range(2, vision.LENGTH + 1)
     ]
     worst = pd.concat(gaps, axis=1).max(axis=1)
@@ -43,7 +43,7 @@ def longer_sequences_sharpen(tolerance: float) -> Finding:
         table = vision.stored("omniglot", data)
         size = table.groupby("width")["params"].first().astype(float)
         one, five = (
-            vision.seed_scores(first_tokens(table, length), metrics.exact_match).set_axis(size)
+            seed_scores(first_tokens(table, length), metrics.exact_match).set_axis(size)
             for length in (1, vision.LENGTH)
         )
         ratios.append([decades_of_rise(five[seed]) / decades_of_rise(one[seed]) for seed in one])
@@ -58,7 +58,7 @@ def few_sizes_look_emergent(tolerance: float) -> Finding:
     for data in vision.KEPT["omniglot"]:
         table = vision.stored("omniglot", data)
         for length in (1, vision.LENGTH):
-            curves = vision.seed_scores(first_tokens(table, length), metrics.exact_match).loc[[2, 3, 4, 24]]
+            curves = seed_scores(first_tokens(table, length), metrics.exact_match).loc[[2, 3, 4, 24]]
             scores.append([stats.emergence_score(curves[seed]) / (len(curves) - 1) for seed in curves])
     one, five = np.max(scores[::2], axis=0), np.min(scores[1::2], axis=0)
     found = f"five images score {five.min():.1f} times a straight line or more, one image {one.max():.1f} times at most"
