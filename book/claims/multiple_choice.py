@@ -49,7 +49,7 @@ def straight(x, scores) -> np.ndarray:
     return np.interp(np.log(x), np.log(x[[0, -1]]), way[[0, -1]])
 
 
-def brier_and_straight_line(benchmark: str, level=0.05, draws=200):
+def brier_and_straight_line(benchmark: str, level=0.05, draws=120):
     """Widths under grade and Brier; what the test says of them; its rates where Brier is a straight line, or jumps."""
     rows, rng = open_models(benchmark), np.random.default_rng(0)
     x, hard, soft = rows["flops"].to_numpy(), rows[GRADE].to_numpy(), 1 - rows[BRIER].to_numpy()
@@ -255,7 +255,8 @@ def a_continuous_score_smooths_letters(tolerance: float) -> Finding:
     able = all(rate.decides for rate in gains["rate"])
     decided = holds(
         gains["flat"].mean() <= tolerance,
-        f"{gains['flat'].sum()} of {len(gains)} flat up to 1B, bits over a blind guess: {found}; {worst(gains['rate'])}",
+        f"{gains['flat'].sum()} of {len(gains)} flat up to 1B, bits over a blind guess: {found}; "
+        f"{worst(gains['rate'])}",
     )
     return decided if able else Finding(UNTESTABLE, decided.found)
 
@@ -300,8 +301,8 @@ def letters_leave_chance_at_a_loss(tolerance: float) -> Finding:
     )
     found = (
         f"1B at chance with more compute than 7B left it at on {compute} of {len(left)} benchmarks, with a higher loss "
-        f"on {loss}; 13B and 7B leave it {gap.mean():+.3f} bits a byte and {orders.mean():+.2f} decades of compute apart; "
-        f"{rate.words()}"
+        f"on {loss}; 13B and 7B leave it {gap.mean():+.3f} bits a byte and {orders.mean():+.2f} decades of compute "
+        f"apart; {rate.words()}"
     )
     verdict = "holds" if compute == loss == len(left) and abs(gap.mean()) < tolerance else "fails"
     return Finding(verdict if rate.decides else UNTESTABLE, found)
@@ -338,7 +339,8 @@ def bleu_moves_transliteration_and_leaves_it_sharp(tolerance: float) -> Finding:
     )
     found = (
         f"{len(x)} models of {len(members)} families: BLEU takes {width(x, soft):.2f} of the window "
-        f"({low:.2f} to {high:.2f}), exact match {width(x, hard):.2f}; half way {least:.2f} to {most:.2f} decades earlier; {rate.words()}"
+        f"({low:.2f} to {high:.2f}), exact match {width(x, hard):.2f}; "
+        f"half way {least:.2f} to {most:.2f} decades earlier; {rate.words()}"
     )
     verdict = ("fails", "holds in part", "holds")[int(least > 0) + int(high < tolerance)]
     return Finding(verdict if rate.decides else UNTESTABLE, found)
