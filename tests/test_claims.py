@@ -93,7 +93,6 @@ LOOSER = {
     "length-sharpens": -1,
     "mean-log-accuracy": float("inf"),
     "rouge-cliff": 0.0,
-    "brier-shows-knowledge": -1,
     "jumps-are-sharp-and-tall": 0.0,
 }
 
