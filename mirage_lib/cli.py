@@ -1,10 +1,9 @@
 """The command `mirage`: measure a model, sweep a family, score what was measured, train models."""
 
 from contextlib import nullcontext
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 import typer
@@ -48,17 +47,6 @@ ladder_app = _group("The ladder: small language models, trained on arithmetic.")
 app.add_typer(ladder_app, name="ladder")
 
 
-class Backend(StrEnum):
-    dask = "dask"
-    ray = "ray"
-
-
-class Precision(StrEnum):
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-
-
 Task = Annotated[str, typer.Option(help="addition, multiplication, chain, memo-trap, or a file task.jsonl of yours.")]
 Digits = Annotated[str, typer.Option(help="Digits of the numbers to add or multiply.")]
 Questions = Annotated[int, typer.Option(help="Questions of each task.")]
@@ -73,7 +61,10 @@ Layout = Annotated[
 ]
 Choices = Annotated[int, typer.Option(help="Also as multiple choice, with so many options.", show_default="no")]
 Samples = Annotated[int, typer.Option(help="Answers sampled at temperature 1 beside the greedy one.")]
-Dtype = Annotated[Precision, typer.Option(help="Precision of the model; the short ones are for a GPU.")]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "float16"],
+    typer.Option(help="Precision of the model; the short ones are for a GPU."),
+]
 
 
 @app.command("measure")
@@ -90,7 +81,7 @@ def measure_model(
     choices: Choices = 0,
     seed: Annotated[int, typer.Option(help="Chooses the questions.")] = 0,
     samples: Samples = 0,
-    dtype: Dtype = Precision.float32,
+    dtype: Dtype = "float32",
 ):
     """Ask one model a task and keep its answers in a file.
 
@@ -127,10 +118,10 @@ def sweep_family(
     choices: Choices = 0,
     seeds: Annotated[str, typer.Option(help="Seeds: each chooses other questions.")] = "0",
     samples: Samples = 0,
-    dtype: Dtype = Precision.float32,
+    dtype: Dtype = "float32",
     jobs: Annotated[int, typer.Option(help="Processes.", show_default="1, or the whole cluster")] = 0,
     backend: Annotated[
-        Backend | None,
+        Literal["dask", "ray"] | None,
         typer.Option(help="A cluster that runs already: its address in DASK_SCHEDULER_ADDRESS or RAY_ADDRESS."),
     ] = None,
 ):
@@ -147,11 +138,11 @@ def sweep_family(
     members = chosen(families.members(family), revisions, max_params)
     layout = layout or default_layout(members["model"])
     asked = task_tables(task, digits, questions, shots, shot_sets, layout, choices, numbers(seeds))
-    cells = sweep.cells(members, asked, samples=samples, dtype=dtype.value)
+    cells = sweep.cells(members, asked, samples=samples, dtype=dtype)
     there = sum(sweep.done(out, cell) for cell in cells)
     typer.echo(f"{len(members)} checkpoints, {len(asked)} tasks: {len(cells)} cells, {there} of them done already")
-    with _client() if backend == Backend.dask else nullcontext():
-        sweep.run(out, cells, jobs or None, backend and backend.value, progress=True)
+    with _client() if backend == "dask" else nullcontext():
+        sweep.run(out, cells, jobs or None, backend, progress=True)
     typer.echo(f"All are in {out}; score them: mirage metrics {out}")
 
 

@@ -62,8 +62,6 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
         used for each metric if they are there, in the metric's units: `<metric>_se`, the standard error of the score,
         and `<metric>_chance`, the score of a model that knows nothing. Rows without a scale are left out.
 
-    `n_items` stays with every score: `describe` needs it.
-
     Where no error is given it is sqrt(s (1 - s) / n), s the score between 0 and 1. For items that are right or wrong
     that is the binomial error. For other scores it is the most it can be: on [0, 1] a mean square is at most the mean.
     What models of one size differ by, for other reasons than their items, is not in it.
@@ -132,12 +130,11 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
 def pooled(scores: pd.DataFrame) -> pd.DataFrame:
     """Curves over all families of a `tidy` table, in half-decades of scale, in the same form.
 
-    The family "all" is the mean of the models in each half-decade. It mixes two things: larger models, and families
-    that are better at any size, because they saw more or better text; large models tend to come from such families.
-    "all, family effects" keeps them apart: score = half-decade + family, by least squares, shown for the average
-    family. Families within one half-decade say nothing of scale and are left out of it; the curve is missing where
-    families do not link the half-decades, or are too few for an error. Errors `se` are those of the regression: the
-    spread between models is in them.
+    The family "all" is the mean of the models in each half-decade. It mixes larger models with families that are better
+    at any size, from which large models tend to come. "all, family effects" keeps the two apart: score = half-decade +
+    family, by least squares, shown for the average family. Families within one half-decade say nothing of scale and are
+    left out of it; the curve is missing where families do not link the half-decades, or are too few for an error.
+    Errors `se` are those of the regression: the spread between models is in them.
 
     >>> models = pd.DataFrame({"benchmark": "quiz", "family": list("FFFGGG"), "model": list("abcdef"), "n_items": 100,
     ...     "N": [1e1, 1e2, 1e3, 1e2, 1e3, 1e4], "grade": [0.1, 0.11, 0.1, 0.5, 0.49, 0.5]})

@@ -192,11 +192,11 @@ def digits() -> ImageSet:
     ...     digits().train.shape[1:]
     (28, 28)
     """
-    file, note = FILES["mnist.npz"], ""
+    file = FILES["mnist.npz"]
     try:
         with np.load(fetch("mnist.npz")) as arrays:
             parts = [arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")]
-        name, source, licence = "MNIST", f"{file.citation}; {file.url}", file.licence
+        return _image_set(*parts, **_about("MNIST", file))
     except Unavailable as error:
         import pandas as pd
 
@@ -224,10 +224,9 @@ def photographs() -> ImageSet:
     ...     photographs().train.shape[1:]
     (32, 32, 3)
     """
-    file, note = FILES["cifar-100-binary.tar.gz"], ""
     try:
         parts = _cifar(fetch("cifar-100-binary.tar.gz"))
-        name, source, licence = "CIFAR-100", f"{file.citation}; {file.url}", file.licence
+        return _image_set(*parts, **_about("CIFAR-100", FILES["cifar-100-binary.tar.gz"]))
     except Unavailable as error:
         name, note = "patches of seven photographs", str(error)
         source = "PyPI packages scikit-learn (china, flower) and scikit-image (astronaut, chelsea, coffee, rocket, "
@@ -253,20 +252,14 @@ def characters() -> ImageSet:
     ...     characters().train.shape[1:]
     (28, 28)
     """
-    file = FILES["images_background_small1.zip"]
     try:
         images, classes, drawers = _omniglot(fetch("images_background_small1.zip"))
     except Unavailable as error:
         drawn = drawn_characters()
         return drawn._replace(about=drawn.about | {"note": str(error)})
     seen = drawers <= 15
-    return _image_set(
-        *(_shrink(images[seen]), classes[seen], _shrink(images[~seen]), classes[~seen]),
-        name="Omniglot, first small set",
-        source=f"{file.citation}; {file.url}",
-        licence=file.licence,
-        note="",
-    )
+    about = _about("Omniglot, first small set", FILES["images_background_small1.zip"])
+    return _image_set(_shrink(images[seen]), classes[seen], _shrink(images[~seen]), classes[~seen], **about)
 
 
 def drawn_characters(classes: int = 200, drawings: int = 20, seed: int = 0) -> ImageSet:
@@ -337,6 +330,11 @@ def _image_set(train, train_labels, test, test_labels, **about: str) -> ImageSet
     for array in arrays:
         digest.update(np.ascontiguousarray(array))
     return ImageSet(*arrays, about | {"sha256": digest.hexdigest()})
+
+
+def _about(name: str, file: File) -> dict[str, str]:
+    """What is said of a real set."""
+    return {"name": name, "source": f"{file.citation}; {file.url}", "licence": file.licence, "note": ""}
 
 
 def _packaged(package: str, path: str) -> Path:

@@ -21,7 +21,7 @@ column             type                meaning
 ``item``           int64               number of the item within the task
 ``shot_set``       int64               which set of examples stood before the question
 ``logprob``        list<float64>       log-probability of each target token, teacher-forced, in nats
-``is_greedy``            list<bool> or bool  the model's choice is the target token (or: the item is right)
+``is_greedy``      list<bool> or bool  the model's choice is the target token (or: the item is right)
 ``output``         list<int64>         token ids of the answer given
 ``target``         list<int64>         token ids of the reference answer
 ``samples``        list<list<int64>>   answers sampled beside the one given, as token ids
@@ -40,28 +40,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-COLUMNS = {
-    "family": pa.string(),
-    "model": pa.string(),
-    "commit": pa.string(),
-    "params": pa.float64(),
-    "width": pa.int64(),
-    "seed": pa.int64(),
-    "tokens": pa.float64(),
-    "task": pa.string(),
-    "length": pa.int64(),
-    "digits": pa.int64(),
-    "item": pa.int64(),
-    "shot_set": pa.int64(),
-    "logprob": pa.list_(pa.float64()),
-    "is_greedy": pa.list_(pa.bool_()),
-    "output": pa.list_(pa.int64()),
-    "target": pa.list_(pa.int64()),
-    "samples": pa.list_(pa.list_(pa.int64())),
-    "choice_logprob": pa.list_(pa.float64()),
-    "answer": pa.int64(),
-    "squared_error": pa.float64(),
+_TYPES = {
+    pa.string(): "family model commit task",
+    pa.float64(): "params tokens squared_error",
+    pa.int64(): "width seed length digits item shot_set answer",
+    pa.list_(pa.float64()): "logprob choice_logprob",
+    pa.list_(pa.bool_()): "is_greedy",
+    pa.list_(pa.int64()): "output target",
+    pa.list_(pa.list_(pa.int64())): "samples",
 }
+COLUMNS = {name: kind for kind, names in _TYPES.items() for name in names.split()}
 
 
 class ItemsError(ValueError):

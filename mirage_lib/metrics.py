@@ -12,13 +12,12 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 from scipy.stats import hypergeom
 
-from mirage_lib.items import ItemsError, ragged, validate
+from mirage_lib.items import ItemsError, items_table, ragged, validate  # noqa: F401 (items_table: for the examples)
 
 
 def cross_entropy(items: pd.DataFrame) -> pd.Series:
     """CE_i: negative log-likelihood of the whole target, summed over its tokens, in nats an item. Needs `logprob`.
 
-    >>> from mirage_lib.items import items_table
     >>> cross_entropy(items_table(logprob=[[-1.0, -0.5], [-0.25]])).tolist()
     [1.5, 0.25]
     """
@@ -32,7 +31,6 @@ def expected_accuracy(items: pd.DataFrame) -> pd.Series:
 
     Exact by the chain rule, however the tokens depend on each other (Schaeffer et al. 2023, section 2).
 
-    >>> from mirage_lib.items import items_table
     >>> expected_accuracy(items_table(logprob=[np.log([0.5, 0.5])])).round(6).tolist()
     [0.25]
     """
@@ -42,7 +40,6 @@ def expected_accuracy(items: pd.DataFrame) -> pd.Series:
 def exact_match(items: pd.DataFrame) -> pd.Series:
     """1 if every token of the target was hit, else 0 ("accuracy", "exact string match"). Needs `is_greedy`.
 
-    >>> from mirage_lib.items import items_table
     >>> exact_match(items_table(is_greedy=[[True, True], [True, False]])).tolist()
     [1.0, 0.0]
     """
@@ -55,7 +52,6 @@ def sampled_accuracy(items: pd.DataFrame) -> pd.Series:
 
     Its expectation is `expected_accuracy` when samples were drawn at temperature 1 and targets end with their stop.
 
-    >>> from mirage_lib.items import items_table
     >>> sampled_accuracy(items_table(samples=[[[4, 2], [4, 1]]], target=[[4, 2]])).tolist()
     [0.5]
     """
@@ -70,7 +66,6 @@ def sampled_accuracy(items: pd.DataFrame) -> pd.Series:
 def token_accuracy(items: pd.DataFrame) -> pd.Series:
     """Share of the target's tokens that were hit, each with the true tokens before it. Needs `is_greedy`.
 
-    >>> from mirage_lib.items import items_table
     >>> token_accuracy(items_table(is_greedy=[[True, True], [True, False]])).tolist()
     [1.0, 0.5]
     """
@@ -83,7 +78,6 @@ def token_edit_distance(items: pd.DataFrame) -> pd.Series:
 
     At equal lengths it is at most the number of wrong tokens, L(1 - p) on average (Schaeffer et al. 2023, section 2).
 
-    >>> from mirage_lib.items import items_table
     >>> token_edit_distance(items_table(output=[[4, 0, 7], [0, 8, 4]], target=[[4, 0, 8], [4, 0, 8]])).tolist()
     [1.0, 2.0]
     """
@@ -98,7 +92,6 @@ def rouge_l_sum(items: pd.DataFrame, newline: int) -> pd.Series:
 
     Lines are matched by the union of longest common subsequences (Lin 2004), as Google's `rouge_score` does it.
 
-    >>> from mirage_lib.items import items_table
     >>> rouge_l_sum(items_table(output=[[1, 2, 0, 3]], target=[[1, 2, 0, 4]]), newline=0).round(3).tolist()
     [0.667]
     """
@@ -127,7 +120,6 @@ class _Ids:
 def multiple_choice_grade(items: pd.DataFrame) -> pd.Series:
     """1 if the correct option has the most mass, else 0; 1/m if m options tie. Needs `choice_logprob`, `answer`.
 
-    >>> from mirage_lib.items import items_table
     >>> multiple_choice_grade(items_table(choice_logprob=[[-1.0, -2.0], [-1.0, -2.0]], answer=[0, 1])).tolist()
     [1.0, 0.0]
     """
@@ -142,7 +134,6 @@ def brier_choices(items: pd.DataFrame) -> pd.Series:
 
     Needs `choice_logprob` and `answer`.
 
-    >>> from mirage_lib.items import items_table
     >>> brier_choices(items_table(choice_logprob=[np.log([0.5, 0.5])], answer=[0])).round(6).tolist()
     [0.5]
     """
@@ -157,7 +148,6 @@ def brier_target(items: pd.DataFrame) -> pd.Series:
 
     The convention of Wu & Lo (2024). Needs `choice_logprob` and `answer`.
 
-    >>> from mirage_lib.items import items_table
     >>> brier_target(items_table(choice_logprob=[np.log([0.5, 0.5])], answer=[0])).round(6).tolist()
     [0.25]
     """
@@ -189,7 +179,6 @@ def _choices(items: pd.DataFrame):
 def reconstruction_within(items: pd.DataFrame, c: float) -> pd.Series:
     """1 if the squared error is below c, else 0 (Schaeffer et al. 2023, figure 7). Needs `squared_error`.
 
-    >>> from mirage_lib.items import items_table
     >>> reconstruction_within(items_table(squared_error=[0.2, 0.7]), c=0.5).tolist()
     [1.0, 0.0]
     """
@@ -201,7 +190,6 @@ def subset_accuracy(items: pd.DataFrame, k: int) -> float:
 
     NaN when there are fewer than K items (Schaeffer et al. 2023, figures 8 and 10).
 
-    >>> from mirage_lib.items import items_table
     >>> round(subset_accuracy(items_table(is_greedy=[[True], [True], [False]]), k=2), 6)
     0.333333
     """

@@ -1,10 +1,15 @@
 """Numbers that others published: items where there are any, else scores, with what is known of the items behind them.
 
-A table of scores has one row a benchmark and model (some have a row for each number of shots, too): `benchmark`,
-`family`, `model`, `params`, `n_items` (missing where it is not known) and a column for each metric, as `swap.swap`
-reads it. Shares go from 0 to 1. Every table carries `attrs["citation"]`, `attrs["licence"]` and `attrs["source"]`, from
-`data/sources.toml`. `tools/import_published.py` checks the published files and makes the bundled ones; a digest says
-whether they are still the same.
+Items: `bigg_items`, which every metric can read that needs no more than right or wrong. Counts of right samples a
+problem: `pythia_math`. Lists of models and tasks: `pythia_sizes`, `bigbench_tasks`. All others are tables of scores, a
+row a benchmark and model (and number of shots, checkpoint or format, where there are several: choose one), as
+`scores.table` gives them and `compare.compare` reads them: `benchmark`, `family`, `model`, `params`, `tokens` where
+they are known, `n_items` (missing where it is not known), a column for each metric, and its standard error
+`<metric>_se` where one was published. Shares go from 0 to 1.
+
+Every table carries `attrs["citation"]`, `attrs["licence"]` and `attrs["source"]`, from `data/sources.toml`.
+`tools/import_published.py` checks the published files and makes the bundled ones; a digest says whether they are still
+the same.
 """
 
 from __future__ import annotations
@@ -78,24 +83,24 @@ def pythia_params(size: str) -> int:
 def pythia_evals() -> pd.DataFrame:
     """Pythia on eight benchmarks: scores, one row for a model, checkpoint (`step`), number of `shots` and `task`.
 
-    Published columns: `acc` (fraction of items right; on LAMBADA the greedy answer must match the whole
-    last word), `acc_norm` (right after dividing log-likelihoods by length), `ppl` (LAMBADA only) and their
-    standard errors. Added: `size` ("1.4b"), `params` (non-embedding), `deduped` (training data with
-    duplicates removed), `tokens` (seen in training), `n_items`, and for LAMBADA
+    Published columns: `acc` (fraction of items right; on LAMBADA the greedy answer must match the whole last word),
+    `acc_norm` (right after dividing log-likelihoods by length), `ppl` (LAMBADA only), and the standard errors of the
+    first and the last. Added: `size` ("1.4b"), `params` (non-embedding), `deduped` (training data with duplicates
+    removed), `tokens` (seen in training), `n_items`, and for LAMBADA
 
     - `cross_entropy` = ln ppl: mean over items of CE_i, the nats of the whole word;
-    - `cross_entropy_sd` = sqrt(n) ppl_stderr / ppl: the standard deviation of CE_i over items, because the
-      published error is that of exp(mean CE_i).
+    - `cross_entropy_sd` = sqrt(n) ppl_se / ppl: the standard deviation of CE_i over items, because the published error
+      is that of exp(mean CE_i).
 
-    Sixteen models have 27 checkpoints with no shots and 15 with five. The two extra runs with smaller batches
-    (names ending in `MtokBS`) have five shots only. `pythia-1b-bf16` is the standard 1b model.
+    Sixteen models have 27 checkpoints with no shots and 15 with five. The two extra runs with smaller batches (names
+    ending in `MtokBS`) have five shots only. `pythia-1b-bf16` is the standard 1b model.
 
     >>> evals = pythia_evals()
     >>> final = evals.query("task == 'lambada_openai' and shots == 0 and step == 143000").set_index("model")
     >>> final.loc["pythia-12b", ["acc", "cross_entropy"]].astype(float).round(3).to_dict()
     {'acc': 0.705, 'cross_entropy': 1.367}
     """
-    evals = _read("pythia_evals")
+    evals = _read("pythia_evals").rename(columns={"acc_stderr": "acc_se", "ppl_stderr": "ppl_se"})
     size = evals["model"].str.split("-").str[1]
     deduped = evals["model"].str.endswith("-deduped")
     n_items = evals["task"].map(_ITEMS)
@@ -106,7 +111,7 @@ def pythia_evals() -> pd.DataFrame:
         tokens=evals["step"] * evals["model"].map(_SMALL_BATCH).fillna(STEP_TOKENS).astype("int64"),
         n_items=n_items,
         cross_entropy=np.log(evals["ppl"]),
-        cross_entropy_sd=np.sqrt(n_items) * evals["ppl_stderr"] / evals["ppl"],
+        cross_entropy_sd=np.sqrt(n_items) * evals["ppl_se"] / evals["ppl"],
         benchmark=evals["task"],
         family=np.where(deduped, "Pythia-deduped", "Pythia"),
     )

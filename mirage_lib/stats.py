@@ -59,9 +59,8 @@ def mean_interval(scores, level=0.95, bounded=None) -> Estimate:
 
     bounded : whether the metric stays between 0 and 1; if None, whether these scores do.
 
-    Wilson's interval of a sum of s among n stays inside and is never of width zero. It is exact for right and wrong,
-    and wider than need be for scores in between: on [0, 1] no scores vary more than those that are 0 or 1. NaN for no
-    scores; an infinite interval for one score that is not bounded, whose spread is unknown.
+    Wilson's interval, of their sum among n, stays inside, is never of width zero, and wider than need be for scores in
+    between, which vary less than those that are 0 or 1. NaN for no scores; infinite for one that is not bounded.
 
     >>> [round(float(x), 2) for x in mean_interval([1.0, 2.0, 3.0])]
     [2.0, -0.48, 4.48]
@@ -85,10 +84,9 @@ def mean_interval(scores, level=0.95, bounded=None) -> Estimate:
 def bootstrap(scores, statistic=np.mean, level=0.95, resamples=2000, seed=0) -> Estimate:
     """A statistic of the items with its percentile bootstrap interval (Efron 1979), the same for the same seed.
 
-    When every resample agrees the interval would have width zero, which is a lie: twenty wrong answers do not show
-    that the twenty-first will be wrong. For 0/1 scores the ends are then the statistic of the samples at the ends of
-    the Wilson interval; for others the interval is infinite. NaN for no scores and where the statistic is NaN; raises
-    ValueError where it is NaN for resamples only.
+    When every resample agrees, a width of zero would be a lie: twenty wrong answers do not show that the next will be
+    wrong. For 0/1 scores the ends are then the statistic of the samples at the ends of the Wilson interval; for others
+    the interval is infinite. NaN for no scores and a statistic of NaN; ValueError where it is NaN for resamples only.
 
     >>> bootstrap([0] * 20).high > 0.1
     True

@@ -153,7 +153,7 @@ def test_accuracies_are_whole_items():
     correct = evals["acc"] * evals["n_items"]
     assert np.allclose(correct, correct.round(), atol=1e-5)
     stderr = np.sqrt(evals["acc"] * (1 - evals["acc"]) / (evals["n_items"] - 1))
-    assert np.allclose(stderr, evals["acc_stderr"], atol=1e-9)
+    assert np.allclose(stderr, evals["acc_se"], atol=1e-9)
 
 
 def test_sixteen_models_have_the_same_checkpoints():
@@ -364,6 +364,7 @@ def test_llamas_zeros():
         (published.olmo().query("format == 'rc' and benchmark == 'arc_easy'"), ["acc", "soft"]),
         (published.olmo_letters().query("benchmark == 'arc_easy'"), ["mc_acc", "rc_acc"]),
         (published.lambada_families(), ["acc"]),
+        (published.pythia_evals().query("task == 'lambada_openai' and shots == 0 and step == 143000"), ["acc"]),
     ],
 )
 def test_swap_reads_every_table_of_scores(table, columns):
