@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PATIENCE = 10  # seconds that a chart may take
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 # Formulas left as they were typed, outside code
@@ -37,21 +38,40 @@ BOXES = """() => [...document.querySelectorAll(".cell_output .text_html, .cell_o
   getComputedStyle(output).backgroundColor !== "rgba(0, 0, 0, 0)"
 ).map(output => output.outerHTML.slice(0, 80))"""
 
-# Words of code by the thousand have few kinds, each with one colour: one of a kind is left, for contrast takes long
-FEWER_WORDS = """() => {
-  const seen = new Set();
-  for (const word of document.querySelectorAll(".highlight span[class]")) {
-    if (word.children.length) continue;
-    if (seen.has(word.className)) word.replaceWith(word.textContent);
-    seen.add(word.className);
+# Contrast takes axe long, and elements of one kind look alike: two of a kind are left (rows of tables alternate), and
+# an element goes only with everything in it. What tells kinds apart is whatever style sheets here look at.
+THIN_OUT = """() => {
+  const kinds = new Map(), seen = {};
+  const kind = (element) => {
+    if (!kinds.has(element)) {
+      const told = ["class", "style", "role", "fill"].map(name => element.getAttribute(name) || "");
+      const above = element === document.body ? "" : kind(element.parentElement);
+      kinds.set(element, `${above}>${element.tagName} ${told.join(" ")}`);
+    }
+    return kinds.get(element);
+  };
+  for (const element of [...document.body.querySelectorAll("*")]) {
+    if (!element.isConnected) continue;
+    if ([element, ...element.querySelectorAll("*")].every(each => seen[kind(each)] >= 2)) element.remove();
+    else seen[kind(element)] = (seen[kind(element)] || 0) + 1;
   }
 }"""
 
 # A page has the same elements in light and in dark, so only what depends on colours is looked at again.
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+COLOURS = {"runOnly": {"type": "rule", "values": COLOUR_RULES}}
+ALL_ELSE = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
 
 
 class Silent(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        # a browser asks for a host's icon by itself, once
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
     def log_message(self, *_):
         pass
 
@@ -73,28 +93,28 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # no other host is found; to route requests through this process would switch the browser's cache off
+        args = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         try:
-            yield chromium
+            # one context: scripts are fetched and compiled once, not once a page
+            context = chromium.new_context(viewport=DESK, reduced_motion="reduce")
+            context.add_init_script("localStorage.setItem('mode', 'light'); localStorage.setItem('theme', 'light')")
+            yield context
         finally:
             chromium.close()
 
 
-def problems(chromium, address: str, path: str) -> list[str]:
-    """Open a page with every other host blocked, in light, then in dark, then on a phone; say what is wrong with it."""
+def problems(browser, address: str, path: str) -> list[str]:
+    """Open a page, no other host in reach, in light, then in dark, then on a phone; say what is wrong with it."""
     found = []
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.add_init_script("localStorage.setItem('mode', 'light'); localStorage.setItem('theme', 'light')")
 
-    def route(request):
-        if request.request.url.startswith((address, "data:", "blob:")):
-            request.continue_()
-        else:
-            found.append(f"asks another host: {request.request.url}")
-            request.abort()
+    def seen(request):
+        if not request.url.startswith((address, "data:", "blob:")):
+            found.append(f"asks another host: {request.url}")
 
-    context.route("**/*", route)
-    page = context.new_page()
+    page = browser.new_page()
+    page.on("request", seen)
     page.on("console", lambda m: found.append(f"console: {m.text}") if m.type == "error" else None)
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
     page.on("requestfailed", lambda r: found.append(f"failed: {r.url}") if r.url.startswith(address) else None)
@@ -114,17 +134,19 @@ def problems(chromium, address: str, path: str) -> list[str]:
         found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
         found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
         found += [f"in a pale box: {start}" for start in page.evaluate(BOXES)]
-        page.evaluate(FEWER_WORDS)
-        found += violations(page, {})
+        page.set_viewport_size(PHONE)
+        if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
+            found.append("wider than a phone")
+        page.set_viewport_size(DESK)
+        found += violations(page, ALL_ELSE)
+        page.evaluate(THIN_OUT)
+        found += violations(page, COLOURS)
         # the switch of the theme does this, and style sheets do the rest
         page.evaluate("document.documentElement.dataset.theme = document.documentElement.dataset.mode = 'dark'")
         found += [f"in a pale box, in the dark: {start}" for start in page.evaluate(BOXES)]
         found += [f"in the dark: {violation}" for violation in violations(page, COLOURS)]
-        page.set_viewport_size({"width": 390, "height": 800})
-        if page.evaluate("document.documentElement.scrollWidth") > 390:
-            found.append("wider than a phone")
     finally:
-        context.close()
+        page.close()
     return found
 
 
