@@ -6,8 +6,10 @@ import os
 import shutil
 import threading
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
+AXE = Path(find_spec("axe_playwright_python").origin).parent / "axe.min.js"
 PATIENCE = 10  # seconds that a chart may take
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -39,7 +41,8 @@ BOXES = """() => [...document.querySelectorAll(".cell_output .text_html, .cell_o
 ).map(output => output.outerHTML.slice(0, 80))"""
 
 # Contrast takes axe long, and elements of one kind look alike: two of a kind are left (rows of tables alternate), and
-# an element goes only with everything in it. What tells kinds apart is whatever style sheets here look at.
+# an element goes only with everything in it. What tells kinds apart is whatever style sheets here look at. Formulas
+# have the colour of the text around them. Axe takes a word in a drawing for one of the page.
 THIN_OUT = """() => {
   const kinds = new Map(), seen = {};
   const kind = (element) => {
@@ -50,6 +53,8 @@ THIN_OUT = """() => {
     }
     return kinds.get(element);
   };
+  for (const drawn of [...document.querySelectorAll("mjx-container")].slice(2)) drawn.remove();
+  for (const drawn of document.querySelectorAll("svg")) drawn.remove();
   for (const element of [...document.body.querySelectorAll("*")]) {
     if (!element.isConnected) continue;
     if ([element, ...element.querySelectorAll("*")].every(each => seen[kind(each)] >= 2)) element.remove();
@@ -152,11 +157,11 @@ def problems(browser, address: str, path: str) -> list[str]:
 
 def violations(page, options: dict) -> list[str]:
     """Return what axe-core finds serious or critical in an open page."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    result = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]} | options)
+    options = {"preload": False, "resultTypes": ["violations"]} | options
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(AXE.read_text())
     said = []
-    for violation in result.response["violations"]:
+    for violation in page.evaluate("options => axe.run(options)", options)["violations"]:
         if violation["impact"] in ("serious", "critical"):
             nodes = "; ".join(
                 f"{node['html'][:120]} {node['any'][0]['message'] if node['any'] else ''}"
