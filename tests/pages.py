@@ -11,6 +11,7 @@ from pathlib import Path
 
 AXE = Path(find_spec("axe_playwright_python").origin).parent / "axe.min.js"
 PATIENCE = 10  # seconds that a chart may take
+FRAMES = 200  # milliseconds until a page has settled in another width
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -39,6 +40,44 @@ EMPTY_CHARTS = """() => [...document.querySelectorAll(".mirage-chart")].filter(c
 BOXES = """() => [...document.querySelectorAll(".cell_output .text_html, .cell_output img")].filter(output =>
   getComputedStyle(output).backgroundColor !== "rgba(0, 0, 0, 0)"
 ).map(output => output.outerHTML.slice(0, 80))"""
+
+# What a reader cannot see whole: code, formulas, tables and figures wider than their place, words cut off. A table of
+# many columns may scroll if it says so; a formula set small enough to fit must still be read.
+UNFOLD = "() => document.querySelectorAll('details').forEach(folded => { folded.open = true; })"
+OVERFLOW = """() => {
+  const found = [], text = parseFloat(getComputedStyle(document.body).fontSize);
+  const tell = (what, element) => {
+    const words = (element.textContent || element.outerHTML).trim().replace(/\\s+/g, " ");
+    found.push(`${what}: ${words.slice(0, 60)}`);
+  };
+  const columns = (table) => Math.max(...[...table.rows].map(row => row.cells.length));
+  const right = (element) => {
+    const column = element.parentElement.closest("div, section, figure, main, article");
+    return Math.min(column.getBoundingClientRect().right, document.documentElement.clientWidth);
+  };
+  const sticksOut = (element) => {
+    const { left, right: end, width } = element.getBoundingClientRect();
+    return width > 0 && (end > right(element) + 1 || left < -1);
+  };
+  const main = document.querySelector("main");
+  for (const code of main.querySelectorAll("pre")) if (code.scrollWidth > code.clientWidth + 1) tell("code cut", code);
+  for (const table of main.querySelectorAll("table"))
+    if (sticksOut(table) && !(columns(table) > 3 && table.closest(".scrolls"))) tell("table cut", table);
+  for (const formula of main.querySelectorAll("mjx-container, .math > *")) {
+    if (formula.closest("mjx-container *")) continue;
+    // in a line, scrollWidth would count what only a screen reader reads
+    const displayed = formula.getAttribute("display") === "true";
+    if (sticksOut(formula) || displayed && formula.scrollWidth > formula.clientWidth + 1) tell("formula cut", formula);
+    if (parseFloat(getComputedStyle(formula).fontSize) < 0.55 * text) tell("formula too small", formula);
+  }
+  for (const figure of main.querySelectorAll("img, .mirage-chart svg, figure, canvas"))
+    if (sticksOut(figure)) tell("figure cut", figure);
+  for (const words of main.querySelectorAll("p, li, a, dd, figcaption, h1, h2, h3")) {
+    const hides = getComputedStyle(words).overflowX !== "visible" && words.clientWidth > 1;
+    if (hides && words.scrollWidth > words.clientWidth + 1) tell("words cut", words);
+  }
+  return found;
+}"""
 
 # Contrast takes axe long, and elements of one kind look alike: two of a kind are left (rows of tables alternate), and
 # an element goes only with everything in it. What tells kinds apart is whatever style sheets here look at. Formulas
@@ -139,10 +178,13 @@ def problems(browser, address: str, path: str) -> list[str]:
         found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
         found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
         found += [f"in a pale box: {start}" for start in page.evaluate(BOXES)]
-        page.set_viewport_size(PHONE)
-        if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
-            found.append("wider than a phone")
-        page.set_viewport_size(DESK)
+        page.evaluate(UNFOLD)
+        for size, name in ((PHONE, "phone"), (DESK, "desk")):
+            page.set_viewport_size(size)
+            page.wait_for_timeout(FRAMES)
+            if page.evaluate("document.documentElement.scrollWidth") > size["width"]:
+                found.append(f"wider than a {name}")
+            found += [f"on a {name}, {what}" for what in page.evaluate(OVERFLOW)]
         found += violations(page, ALL_ELSE)
         page.evaluate(THIN_OUT)
         found += violations(page, COLOURS)

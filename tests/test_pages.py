@@ -57,6 +57,38 @@ FAULTS = {
         "<p>Hardly to be read</p>",
         "in the dark: axe color-contrast",
     ),
+    "code cut": ("", f"<pre style='overflow: auto'>{'long ' * 40}</pre>", "on a desk, code cut"),
+    "code cut on a phone": ("", f"<pre style='overflow: auto'>{'long ' * 16}</pre>", "on a phone, code cut"),
+    "table cut": (
+        "",
+        "<div style='overflow: auto; width: 300px'><table><tr><td style='min-width: 400px'>A</td></tr></table></div>",
+        "on a desk, table cut",
+    ),
+    "table that does not say that it scrolls": (
+        "",
+        f"<div style='overflow: auto'><table><tr>{'<td>aaaaaaaaaaaaaa</td>' * 5}</tr></table></div>",
+        "on a phone, table cut",
+    ),
+    "formula cut": (
+        "",
+        "<p class='math' style='overflow: auto'><mjx-container style='display: block; width: 500px'>x</mjx-container>",
+        "on a phone, formula cut",
+    ),
+    "formula too small": (
+        "",
+        "<div class='math'><mjx-container style='font-size: 30%'>x</mjx-container></div>",
+        "formula too small",
+    ),
+    "figure cut": (
+        "",
+        "<figure style='overflow: hidden'><img alt='A dot' src='_static/dot.svg' style='width: 600px'></figure>",
+        "on a phone, figure cut",
+    ),
+    "words cut": (
+        "",
+        f"<p style='overflow: hidden; white-space: nowrap'>{'words ' * 20}</p>",
+        "on a phone, words cut",
+    ),
     "too wide": ("", "<p style='width: 900px'>A wide page</p>", "wider than a phone"),
 }
 
