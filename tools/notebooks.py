@@ -379,7 +379,8 @@ def read_bibliography(path: Path) -> dict[str, tuple[str, str, str]]:
     for key, entry in parse_file(str(path)).entries.items():
         names = [" ".join(p.prelast_names + p.last_names) for p in entry.persons["author"]]
         authors = f"{names[0]} *et al.*" if len(names) > 2 else " and ".join(names)
-        found[key] = (re.sub(r"[{}]", "", latex_text(authors)), entry.fields["year"], entry.fields.get("url", ""))
+        year, url = entry.fields.get("year", "n.d."), entry.fields.get("url", "")
+        found[key] = (re.sub(r"[{}]", "", latex_text(authors)), year, url)
     return found
 
 

@@ -33,4 +33,32 @@ async function drawCharts() {
   }
 }
 
-document.addEventListener("DOMContentLoaded", drawCharts);
+// A displayed equation wider than its column is set smaller, and a table that no column holds says that it scrolls.
+function fit() {
+  for (const equation of document.querySelectorAll("mjx-container[display='true']")) {
+    equation.style.fontSize = "";
+    const share = equation.clientWidth / equation.scrollWidth;
+    if (share < 1) equation.style.fontSize = `${Math.floor(100 * share) - 1}%`;
+  }
+  for (const table of document.querySelectorAll(".bd-article table")) {
+    table.style.fontSize = "";
+    const share = table.parentElement.clientWidth / table.offsetWidth;
+    // its words wrap no further: a little smaller, as long as it can be read
+    if (share < 1) table.style.fontSize = `${Math.max(0.68, 0.9 * share)}rem`;
+    const box = table.closest(".text_html, .pst-scrollable-table-container");
+    if (!box) continue;
+    const scrolls = table.offsetWidth > table.parentElement.clientWidth + 1;
+    box.classList.toggle("scrolls", scrolls);
+    // the theme has made some of them reachable by keyboard already
+    if (scrolls) box.tabIndex = 0;
+  }
+}
+
+document.addEventListener("DOMContentLoaded", async () => {
+  await drawCharts();
+  await window.MathJax?.startup?.promise;
+  fit();
+  addEventListener("resize", fit);
+  // what is folded has no width yet
+  for (const folded of document.querySelectorAll("details")) folded.addEventListener("toggle", fit);
+});
