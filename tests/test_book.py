@@ -113,13 +113,17 @@ def test_notebook_that_no_longer_matches_is_told_to_its_maintainer(book):
 def test_student_book_has_no_solutions(book):
     code, log = sample_book.make(book, "book", "STUDENT=1")
     assert code == 0, log
-    pages = book / "_build" / "student" / "_build" / "html"
-    texts = [p.read_text() for p in pages.rglob("*") if p.suffix in (".html", ".ipynb", ".md", ".txt", ".js")]
-    assert any("What is" in text for text in texts)
-    assert not any("It is 2:" in text for text in texts)
-    assert sample_book.executed(log) == set()
-    # the teacher's book has them
-    assert "It is 2:" in (book / "_build" / "html" / "book" / "sample/features.html").read_text()
+    built = book / "_build" / "student" / "_build"
+    kinds = (".html", ".ipynb", ".md", ".txt", ".js", ".json")
+    texts = {p: p.read_text() for part in ("html", "jupyter_execute") for p in (built / part).rglob("*")
+             if p.suffix in kinds}  # fmt: skip
+    assert any("What is" in text for text in texts.values())
+    for told in ("It is 2:", "7 * 142711", "998977"):
+        assert [path for path, text in texts.items() if told in text] == []
+        # the teacher's book has them
+        assert any(told in p.read_text() for p in (book / "_build" / "html" / "_sources").rglob("*.ipynb"))
+    # only the chapter that lacks a cell runs again
+    assert sample_book.executed(log) == {"sample/features"}
 
 
 def test_buttons_lead_to_the_notebooks(book):

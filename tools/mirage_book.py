@@ -1,5 +1,6 @@
 """Sphinx extension of the book: what must fail a build fails it, and a page loads nothing from elsewhere.
 
+- In the student's book a chapter is read, and run, without its solutions and the cells that compute them.
 - A chapter's cached results are kept only as long as the library, its data and the lock file are what they were.
 - Chapters are run side by side before the pages are read (kernels.py).
 - Warnings, which fail the build: a figure without alternative text; where MIRAGE_BUDGET is set, a chapter too slow.
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 # what decides the numbers of a chapter that runs models or trains networks
 LIVE = ("MIRAGE_LIVE", "MIRAGE_FAMILY", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 BUDGET = 60  # seconds of processor time, of a chapter that says nothing
-CODE_CELL = re.compile(r"^(`{3,})\{code-cell\}.*?\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 KERNEL = re.compile(r"\A(---\n(?:[^\n]*\n)*?)kernelspec:\n((?:[ \t]+[^\n]*\n)+)")
 
 
@@ -64,7 +64,7 @@ def imported(source: str, package: Path) -> set[Path]:
 def code_of(chapter: str) -> str:
     """Return the Python of a chapter's code cells, without IPython's magics."""
     options = re.compile(r"\A(?:(?::[^\n]*\n)+|---\n.*?\n---\n)", re.DOTALL)
-    cells = [options.sub("", body) for _, body in CODE_CELL.findall(chapter)]
+    cells = [options.sub("", body) for _, body in notebooks.CODE_CELL.findall(chapter)]
     lines = "\n".join(cells).splitlines()
     return "\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines)
 
@@ -116,12 +116,19 @@ def covered(source: str, root: Path) -> str:
 
     Raises SyntaxError for a code cell that is not Python.
     """
+    if student():
+        source = notebooks.without_solutions(source)
     match = KERNEL.match(source)
     if not match:
         return source
     kernel = yaml.safe_load(match[2]) | {"depends": digest(dependencies(source, root), root)}
     comments = "#\n" * match[2].count("\n")
     return f"{match[1]}kernelspec: {json.dumps(kernel)}\n{comments}{source[match.end() :]}"
+
+
+def student() -> bool:
+    """Say whether the student's book is built: make book STUDENT=1."""
+    return bool(os.environ.get("MIRAGE_STUDENT"))
 
 
 def cover_library(app, docname, source):
@@ -260,21 +267,19 @@ class Citations(AuthorYearReferenceStyle):
 
 
 def configure(app, config):
-    """Take the addresses from the repository; hide the solutions in the student's book."""
-    student = bool(os.environ.get("MIRAGE_STUDENT"))
+    """Take the addresses from the repository; show no source in the student's book."""
     # when one of these changes Sphinx reads every page again, and what depends on it runs again
     config.mirage_environment = [os.environ.get(name, "") for name in (*LIVE, "MIRAGE_DATA", "MIRAGE_OFFLINE")]
     url, _ = notebooks.repository(Path(app.srcdir))
     config.html_theme_options = config.html_theme_options | {"repository_url": url}
     config.html_baseurl = notebooks.site_url(url)
-    config.hide_solutions = student
     # every book built here shares the cached results
     config.nb_execution_cache_path = str(Path(app.srcdir) / "_build" / ".jupyter_cache")
     # the source shows the solutions
-    config.html_copy_source = not student
+    config.html_copy_source = not student()
     # the sidebar has the search already
     config.html_theme_options = config.html_theme_options | {"navbar_persistent": []}
-    if student:
+    if student():
         config.html_theme_options = config.html_theme_options | {"launch_buttons": {}}
 
 
@@ -312,14 +317,14 @@ def finish(app, error):
     write_vega(Path(app.outdir) / "_static" / "vega.js")
     build = Path(app.outdir).parent
     (build / "references.json").write_text(json.dumps(references(app), indent=1, sort_keys=True))
-    root, solutions = Path(app.srcdir), not app.config.hide_solutions
+    root = Path(app.srcdir)
     for chapter in notebooks.chapters(root):
         page = notebooks.page_of(chapter, root)
         download = Path(app.outdir) / "_sources" / f"{page}.ipynb"
         if (build / "jupyter_execute" / f"{page}.ipynb").exists():
             download.parent.mkdir(parents=True, exist_ok=True)
             try:
-                download.write_text(notebooks.converted(chapter, root, build, solutions=solutions))
+                download.write_text(notebooks.converted(chapter, root, build, solutions=not student()))
             except notebooks.ConversionError as problem:
                 log.warning("%s", problem, location=page)
                 app.statuscode = 1
