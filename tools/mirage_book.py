@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 # what decides the numbers of a chapter that runs models or trains networks
 LIVE = ("MIRAGE_LIVE", "MIRAGE_FAMILY", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 BUDGET = 60  # seconds of processor time, of a chapter that says nothing
+INKS = {"#222222": "ink", "#6b6b6b": "grey"}  # as mirage_lib.figures has them; variables of mirage.css
 KERNEL = re.compile(r"\A(---\n(?:[^\n]*\n)*?)kernelspec:\n((?:[ \t]+[^\n]*\n)+)")
 
 
@@ -300,6 +301,32 @@ def link_notebook(app, pagename, templatename, context, doctree):
         download.unlink(missing_ok=True)
 
 
+def figure_ink(svg: str) -> str:
+    """Let a still figure's ink, grey and ground follow the page; its pictures and the colours of its data stay."""
+    svg = re.sub("|".join(INKS), lambda match: f"var(--figure-{INKS[match[0]]})", svg)
+    # the ground of the figure and of its axes; what else is white was meant to be
+    return re.sub(r'(<g id="patch_\d+">\s*<path [^>]*style="fill: )#ffffff"', r'\1var(--figure-ground)"', svg)
+
+
+def inline_figures(app, body: str) -> str:
+    """Put the drawings of code cells into the page itself, where its style sheet reaches them."""
+    files = {name: app.srcdir / file for file, name in app.builder.images.items()}
+
+    def inline(match: re.Match) -> str:
+        file = files.get(match[1])
+        svg = file.read_text() if file and file.exists() else ""
+        if "matplotlib" not in svg:
+            return match[0]
+        alt = re.search(r'\balt="([^"]*)"', match[0])
+        # drawings on one page may give one id to different things
+        name = Path(match[1]).stem[:12]
+        drawing = re.sub(r'((?:\bid="|href="#|url\(#))', rf"\1{name}-", figure_ink(svg[svg.index("<svg") :]))
+        label = f'<svg role="img" aria-label="{alt[1] if alt else ""}" class="still" '
+        return re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL).replace("<svg ", label, 1)
+
+    return re.sub(r'<img [^>]*?src="[^"]*?_images/([^"/]+\.svg)"[^>]*>', inline, body)
+
+
 def mend(app, pagename, templatename, context, doctree):
     """Repair what the theme and its extensions get wrong on every page."""
     # Thebe runs no code here, declares its constants twice and names another host
@@ -307,7 +334,7 @@ def mend(app, pagename, templatename, context, doctree):
     # its children are entries of a bibliography, not items of a list
     body = context.get("body", "").replace('role="list" class="citation-list"', 'class="citation-list"')
     # the table of run times marks success with a picture that only some machines have a font for
-    context["body"] = body.replace("<p>✅</p>", "<p>done</p>")
+    context["body"] = inline_figures(app, body.replace("<p>✅</p>", "<p>done</p>"))
 
 
 def finish(app, error):

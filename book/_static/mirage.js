@@ -1,5 +1,5 @@
 // Draws each chart of a page from the Vega-Lite specification that the page holds, with the Vega that the book
-// itself serves. The bundle is loaded only on pages that have a chart. Colours in the dark are left to mirage.css.
+// itself serves. The bundle is loaded only on pages that have a chart. Ink in the dark is left to mirage.css.
 const bundle = new URL("vega.js", document.currentScript.src);
 
 async function drawCharts() {
