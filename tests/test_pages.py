@@ -59,6 +59,13 @@ FAULTS = {
         "<p>Hardly to be read</p>",
         "in the dark: axe color-contrast",
     ),
+    "scalar of numpy": ("", "<pre class='cell_output'>(np.float64(0.5), 1)</pre>", "raw output: (np.float64(0.5)"),
+    "array": ("", "<pre class='cell_output'>array([1, 2])</pre>", "raw output: array("),
+    "series": ("", "<pre class='cell_output'>x 1\nName: x, dtype: int64</pre>", "raw output: x 1"),
+    "object": ("", "<p>&lt;matplotlib.lines.Line2D at 0x7f&gt;</p>", "raw output: <matplotlib"),
+    "no number": ("", "<table><tr><td>NaN</td></tr></table>", "raw output: NaN"),
+    "impossible p-value": ("", "<p>So clear (p = 0.0000) it is.</p>", "raw output: So clear"),
+    "formula in a table": ("", "<table><tr><td>exp(-a m$^g$)</td></tr></table>", "raw output: exp(-a"),
     "code cut": ("", f"<pre style='overflow: auto'>{'long ' * 40}</pre>", "on a desk, code cut"),
     "code cut on a phone": ("", f"<pre style='overflow: auto'>{'long ' * 16}</pre>", "on a phone, code cut"),
     "table cut": (

@@ -334,7 +334,10 @@ def mend(app, pagename, templatename, context, doctree):
     # its children are entries of a bibliography, not items of a list
     body = context.get("body", "").replace('role="list" class="citation-list"', 'class="citation-list"')
     # the table of run times marks success with a picture that only some machines have a font for
-    context["body"] = inline_figures(app, body.replace("<p>✅</p>", "<p>done</p>"))
+    body = body.replace("<p>✅</p>", "<p>done</p>")
+    # pandas has no setting for what is not there
+    body = re.sub(r"<td>(?:NaN|nan|None|NaT)</td>", "<td>–</td>", body)
+    context["body"] = inline_figures(app, body)
 
 
 def finish(app, error):
