@@ -78,7 +78,7 @@ OVERFLOW = """() => {
   const main = document.querySelector("main");
   for (const code of main.querySelectorAll("pre")) if (code.scrollWidth > code.clientWidth + 1) tell("code cut", code);
   for (const table of main.querySelectorAll("table"))
-    if (sticksOut(table) && !(columns(table) > 3 && table.closest(".scrolls"))) tell("table cut", table);
+    if (sticksOut(table) && !(columns(table) > 2 && table.closest(".scrolls"))) tell("table cut", table);
   for (const formula of main.querySelectorAll("mjx-container, .math > *")) {
     if (formula.closest("mjx-container *")) continue;
     // in a line, scrollWidth would count what only a screen reader reads

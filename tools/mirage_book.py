@@ -336,7 +336,7 @@ def mend(app, pagename, templatename, context, doctree):
     # the table of run times marks success with a picture that only some machines have a font for
     body = body.replace("<p>✅</p>", "<p>done</p>")
     # pandas has no setting for what is not there
-    body = re.sub(r"<td>(?:NaN|nan|None|NaT)</td>", "<td>–</td>", body)
+    body = re.sub(r"<td>(?:NaN|nan|None|NaT)</td>", "<td>&ndash;</td>", body)
     context["body"] = inline_figures(app, body)
 
 

@@ -33,12 +33,14 @@ async function drawCharts() {
   }
 }
 
-// A displayed equation wider than its column is set smaller, and a table that no column holds says that it scrolls.
+// A formula wider than its column is set smaller, and a table that no column holds says that it scrolls.
 function fit() {
-  for (const equation of document.querySelectorAll("mjx-container[display='true']")) {
-    equation.style.fontSize = "";
-    const share = equation.clientWidth / equation.scrollWidth;
-    if (share < 1) equation.style.fontSize = `${Math.floor(100 * share) - 1}%`;
+  for (const formula of document.querySelectorAll("mjx-container")) {
+    formula.style.fontSize = "";
+    const column = formula.closest("p, li, dd, td, div");
+    const displayed = formula.getAttribute("display") === "true";
+    const share = displayed ? formula.clientWidth / formula.scrollWidth : column.clientWidth / formula.offsetWidth;
+    if (share < 1) formula.style.fontSize = `${Math.floor(100 * share) - 1}%`;
   }
   for (const table of document.querySelectorAll(".bd-article table")) {
     table.style.fontSize = "";
