@@ -1,7 +1,7 @@
 """One style for every figure: matplotlib for still ones, Altair for those a reader moves. These functions draw.
 
-Colours are Okabe & Ito's (2008), told apart by colour-blind eyes. Figures have a white ground; on the book's dark
-pages the style sheet turns lightness around and keeps the hues.
+Colours are Okabe & Ito's (2008), told apart by colour-blind eyes. Figures have a white ground; in the book ink, grey
+and ground are the page's, light or dark, and whatever is drawn in INK or GREY follows it.
 """
 
 import html

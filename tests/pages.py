@@ -31,6 +31,22 @@ RAW_MATHEMATICS = r"""() => {
   return raw;
 }"""
 
+# What Python or a formula's source says, where a reader expects a number or a word; code may say it
+RAW_OUTPUT = r"""() => {
+  const raw = new RegExp([
+    "np\\.(float|int|str|bool)\\w*\\(", "\\barray\\(\\[", "\\bdtype:", "<(matplotlib|altair|function|module)\\b",
+    "\\bp = 0\\.0+(?!\\d)", "\\w\\$[\\^_]", "(?<![\\w.-])nan(?![\\w.-])",
+  ].join("|"), "i");
+  const found = [], main = document.querySelector("main");
+  const walk = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent, parent = walk.currentNode.parentElement;
+    if (parent.closest("script, style, code, .cell_input, mjx-container, .highlight:not(.cell_output *)")) continue;
+    if (raw.test(text)) found.push(text.trim().slice(0, 80));
+  }
+  return found;
+}"""
+
 EMPTY_CHARTS = """() => [...document.querySelectorAll(".mirage-chart")].filter(chart =>
   !chart.querySelector(".role-mark path, .role-mark rect, .role-mark line, .role-mark text")
 ).map(chart => chart.getAttribute("aria-label"))"""
@@ -62,7 +78,7 @@ OVERFLOW = """() => {
   const main = document.querySelector("main");
   for (const code of main.querySelectorAll("pre")) if (code.scrollWidth > code.clientWidth + 1) tell("code cut", code);
   for (const table of main.querySelectorAll("table"))
-    if (sticksOut(table) && !(columns(table) > 3 && table.closest(".scrolls"))) tell("table cut", table);
+    if (sticksOut(table) && !(columns(table) > 2 && table.closest(".scrolls"))) tell("table cut", table);
   for (const formula of main.querySelectorAll("mjx-container, .math > *")) {
     if (formula.closest("mjx-container *")) continue;
     // in a line, scrollWidth would count what only a screen reader reads
@@ -176,6 +192,7 @@ def problems(browser, address: str, path: str) -> list[str]:
             except Exception:
                 found.append(f"a chart is not drawn after {PATIENCE} seconds")
         found += [f"formula not rendered: {text}" for text in page.evaluate(RAW_MATHEMATICS)]
+        found += [f"raw output: {text}" for text in page.evaluate(RAW_OUTPUT)]
         found += [f"chart without marks: {label}" for label in page.evaluate(EMPTY_CHARTS)]
         found += [f"in a pale box: {start}" for start in page.evaluate(BOXES)]
         page.evaluate(UNFOLD)

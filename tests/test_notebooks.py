@@ -1,11 +1,13 @@
 """The chapters' notebooks: they run, read as their pages do, and match them."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
 
 import jupytext
+import mirage_book
 import nbformat
 import notebooks
 import pytest
@@ -322,3 +324,73 @@ def test_address_is_written_from_one_place(tmp_path):
     assert yaml.safe_load(citation)["repository-code"] == "https://github.com/else/where"
     assert yaml.safe_load(citation)["url"] == "https://else.github.io/where/"
     assert len(notebooks.stale(written)) == 2
+
+
+def cells_of(chapter: str) -> list[tuple[bool, str]]:
+    """Return a chapter's code cells: whether only solutions need it, and its code."""
+    return [(notebooks.solves(m[0]), mirage_book.code_of(m[0])) for m in notebooks.CODE_CELL.finditer(chapter)]
+
+
+def glued(code: str) -> set[str]:
+    """Return patterns of the names that a cell glues; a name that it computes can be any of the cell's strings."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "glue" and node.args:
+            name = node.args[0]
+            parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+            texts = [re.escape(part.value) if isinstance(part, ast.Constant) else ".*" for part in parts]
+            if texts == [".*"]:
+                strings = {n.value for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Constant)}
+                found |= {re.escape(text) for text in strings if isinstance(text, str) and text.isidentifier()}
+            else:
+                found.add("".join(texts))
+    return found
+
+
+def leaks(chapter: str) -> list[str]:
+    """Say what the student's book would keep of a chapter's solutions, or miss without them."""
+    keys = re.compile(r"\{glue:text\}`([^`:]+)")
+    shown = notebooks.SOLUTIONS.sub("", chapter)
+    outside = set(keys.findall(shown))
+    inside = {key for m in notebooks.SOLUTIONS.finditer(chapter) for key in keys.findall(m[0])}
+    said, made = [], set()
+    solving = {name for tagged, code in cells_of(chapter) if tagged for name in glued(code)}
+    for tagged, code in cells_of(chapter):
+        names = glued(code)
+        for key in sorted(outside if tagged else inside - outside):
+            matching = {name for name in names if re.fullmatch(name, key)}
+            # a computed name may match by accident
+            certain = re.escape(key) in matching or not any(re.fullmatch(name, key) for name in solving)
+            if matching and certain:
+                said.append(f"{key}: glued in a cell {'' if tagged else 'not '}tagged solution")
+        nodes = list(ast.walk(ast.parse(code)))
+        stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        stored |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+        loaded = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        if tagged:
+            made |= stored
+        else:
+            said += [f"{name}: made in a cell tagged solution, used in another" for name in (loaded - stored) & made]
+            made -= stored
+    return said
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_only_tagged_cells_compute_what_solutions_print(chapter):
+    assert leaks(chapter.read_text()) == []
+
+
+def test_leak_is_told():
+    def chapter(solving: str, other: str, shown: str) -> str:
+        return (
+            f"```{{code-cell}} ipython3\n:tags: [remove-cell, solution]\n\n{solving}\n```\n\n"
+            f"```{{code-cell}} ipython3\n{other}\n```\n\n{shown}\n\n"
+            ":::{solution} ex-one\nIt is {glue:text}`one:.1f` and {glue:text}`b_low`.\n:::\n"
+        )
+
+    assert leaks(chapter('glue("one", 1)', "1", "")) == []
+    assert leaks(chapter("1", 'glue("one", 1)', "")) == ["one: glued in a cell not tagged solution"]
+    assert leaks(chapter("1", 'glue(f"b_{end}", 1)', "")) == ["b_low: glued in a cell not tagged solution"]
+    assert leaks(chapter("1", 'for n in ("one",):\n    glue(n, 1)', "")) == ["one: glued in a cell not tagged solution"]
+    assert leaks(chapter('glue("one", 1)', "1", "{glue:text}`one`")) == ["one: glued in a cell tagged solution"]
+    assert leaks(chapter("a = 1", "print(a)", "")) == ["a: made in a cell tagged solution, used in another"]

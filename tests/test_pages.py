@@ -1,5 +1,7 @@
 """Every page, opened in a browser that reaches no other host, in light and in dark."""
 
+import re
+
 import pages
 import pytest
 import sample_book
@@ -57,6 +59,13 @@ FAULTS = {
         "<p>Hardly to be read</p>",
         "in the dark: axe color-contrast",
     ),
+    "scalar of numpy": ("", "<pre class='cell_output'>(np.float64(0.5), 1)</pre>", "raw output: (np.float64(0.5)"),
+    "array": ("", "<pre class='cell_output'>array([1, 2])</pre>", "raw output: array("),
+    "series": ("", "<pre class='cell_output'>x 1\nName: x, dtype: int64</pre>", "raw output: x 1"),
+    "object": ("", "<p>&lt;matplotlib.lines.Line2D at 0x7f&gt;</p>", "raw output: <matplotlib"),
+    "no number": ("", "<table><tr><td>NaN</td></tr></table>", "raw output: NaN"),
+    "impossible p-value": ("", "<p>So clear (p = 0.0000) it is.</p>", "raw output: So clear"),
+    "formula in a table": ("", "<table><tr><td>exp(-a m$^g$)</td></tr></table>", "raw output: exp(-a"),
     "code cut": ("", f"<pre style='overflow: auto'>{'long ' * 40}</pre>", "on a desk, code cut"),
     "code cut on a phone": ("", f"<pre style='overflow: auto'>{'long ' * 16}</pre>", "on a phone, code cut"),
     "table cut": (
@@ -187,8 +196,57 @@ def test_chart_follows_the_theme_and_its_slider(scratch, browser):
     slider.fill("6")
     page.wait_for_timeout(300)
     assert marks.count() == 2
-    svg = page.locator(".mirage-chart svg")
-    assert svg.evaluate("e => getComputedStyle(e).filter") == "none"
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert "invert" in svg.evaluate("e => getComputedStyle(e).filter")
+    words = page.locator(".mirage-chart .role-axis-label text").first
+    data = marks.first.evaluate("mark => getComputedStyle(mark).fill")
+    for theme, ink in (("light", "rgb(34, 34, 34)"), ("dark", "rgb(230, 230, 230)")):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        assert words.evaluate("e => getComputedStyle(e).fill") == ink
+        assert marks.first.evaluate("mark => getComputedStyle(mark).fill") == data
+    page.close()
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance (WCAG 2) of a computed style's rgb(...)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_still_figure_follows_the_theme_and_its_photograph_does_not(scratch, browser):
+    """Words are legible on both grounds; a picture inside a figure has the same pixels."""
+    import matplotlib.pyplot as plt
+    import mirage_book
+
+    from mirage_lib import figures
+
+    folder, address = scratch
+    assert set(mirage_book.INKS) == {figures.INK.lower(), figures.GREY.lower()}
+    with plt.rc_context():
+        figures.use_style()
+        figure, ax = plt.subplots(figsize=(4, 3))
+        ax.imshow([[0.0, 0.5], [0.7, 1.0]], cmap="viridis")
+        ax.set_xlabel("place")
+        figure.savefig(folder / "figure.svg")
+        plt.close(figure)
+    svg = (folder / "figure.svg").read_text()
+    drawing = mirage_book.figure_ink(svg[svg.index("<svg") :])
+    style = (
+        "<link rel='stylesheet' href='_static/mirage.css'><link rel='icon' href='data:,'>"
+        "<style>html { --pst-color-background: #fff } html[data-theme=dark] { --pst-color-background: #14181e }</style>"
+    )
+    (folder / "figure.html").write_text(BARE.format(head=style, body=f"<div class='cell_output'>{drawing}</div>"))
+    page = browser.new_page()
+    page.goto(f"{address}/figure.html")
+    photographs = []
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        fill = "e => getComputedStyle(e).fill"
+        ground = luminance(page.locator("#patch_1 path").evaluate(fill))
+        ink = luminance(page.locator("#text_1 use, #text_1 g").first.evaluate(fill))
+        assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 7
+        box = page.locator("image").bounding_box()
+        # without the spines on its edge
+        middle = {"x": box["x"] + 20, "y": box["y"] + 20, "width": box["width"] - 40, "height": box["height"] - 40}
+        photographs.append(page.screenshot(clip=middle))
+    assert photographs[0] == photographs[1]
     page.close()

@@ -1,5 +1,6 @@
 """Sphinx extension of the book: what must fail a build fails it, and a page loads nothing from elsewhere.
 
+- In the student's book a chapter is read, and run, without its solutions and the cells that compute them.
 - A chapter's cached results are kept only as long as the library, its data and the lock file are what they were.
 - Chapters are run side by side before the pages are read (kernels.py).
 - Warnings, which fail the build: a figure without alternative text; where MIRAGE_BUDGET is set, a chapter too slow.
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 # what decides the numbers of a chapter that runs models or trains networks
 LIVE = ("MIRAGE_LIVE", "MIRAGE_FAMILY", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 BUDGET = 60  # seconds of processor time, of a chapter that says nothing
-CODE_CELL = re.compile(r"^(`{3,})\{code-cell\}.*?\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
+INKS = {"#222222": "ink", "#6b6b6b": "grey"}  # as mirage_lib.figures has them; variables of mirage.css
 KERNEL = re.compile(r"\A(---\n(?:[^\n]*\n)*?)kernelspec:\n((?:[ \t]+[^\n]*\n)+)")
 
 
@@ -64,7 +65,7 @@ def imported(source: str, package: Path) -> set[Path]:
 def code_of(chapter: str) -> str:
     """Return the Python of a chapter's code cells, without IPython's magics."""
     options = re.compile(r"\A(?:(?::[^\n]*\n)+|---\n.*?\n---\n)", re.DOTALL)
-    cells = [options.sub("", body) for _, body in CODE_CELL.findall(chapter)]
+    cells = [options.sub("", body) for _, body in notebooks.CODE_CELL.findall(chapter)]
     lines = "\n".join(cells).splitlines()
     return "\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines)
 
@@ -116,12 +117,19 @@ def covered(source: str, root: Path) -> str:
 
     Raises SyntaxError for a code cell that is not Python.
     """
+    if student():
+        source = notebooks.without_solutions(source)
     match = KERNEL.match(source)
     if not match:
         return source
     kernel = yaml.safe_load(match[2]) | {"depends": digest(dependencies(source, root), root)}
     comments = "#\n" * match[2].count("\n")
     return f"{match[1]}kernelspec: {json.dumps(kernel)}\n{comments}{source[match.end() :]}"
+
+
+def student() -> bool:
+    """Say whether the student's book is built: make book STUDENT=1."""
+    return bool(os.environ.get("MIRAGE_STUDENT"))
 
 
 def cover_library(app, docname, source):
@@ -260,21 +268,19 @@ class Citations(AuthorYearReferenceStyle):
 
 
 def configure(app, config):
-    """Take the addresses from the repository; hide the solutions in the student's book."""
-    student = bool(os.environ.get("MIRAGE_STUDENT"))
+    """Take the addresses from the repository; show no source in the student's book."""
     # when one of these changes Sphinx reads every page again, and what depends on it runs again
     config.mirage_environment = [os.environ.get(name, "") for name in (*LIVE, "MIRAGE_DATA", "MIRAGE_OFFLINE")]
     url, _ = notebooks.repository(Path(app.srcdir))
     config.html_theme_options = config.html_theme_options | {"repository_url": url}
     config.html_baseurl = notebooks.site_url(url)
-    config.hide_solutions = student
     # every book built here shares the cached results
     config.nb_execution_cache_path = str(Path(app.srcdir) / "_build" / ".jupyter_cache")
     # the source shows the solutions
-    config.html_copy_source = not student
+    config.html_copy_source = not student()
     # the sidebar has the search already
     config.html_theme_options = config.html_theme_options | {"navbar_persistent": []}
-    if student:
+    if student():
         config.html_theme_options = config.html_theme_options | {"launch_buttons": {}}
 
 
@@ -295,6 +301,32 @@ def link_notebook(app, pagename, templatename, context, doctree):
         download.unlink(missing_ok=True)
 
 
+def figure_ink(svg: str) -> str:
+    """Let a still figure's ink, grey and ground follow the page; its pictures and the colours of its data stay."""
+    svg = re.sub("|".join(INKS), lambda match: f"var(--figure-{INKS[match[0]]})", svg)
+    # the ground of the figure and of its axes; what else is white was meant to be
+    return re.sub(r'(<g id="patch_\d+">\s*<path [^>]*style="fill: )#ffffff"', r'\1var(--figure-ground)"', svg)
+
+
+def inline_figures(app, body: str) -> str:
+    """Put the drawings of code cells into the page itself, where its style sheet reaches them."""
+    files = {name: app.srcdir / file for file, name in app.builder.images.items()}
+
+    def inline(match: re.Match) -> str:
+        file = files.get(match[1])
+        svg = file.read_text() if file and file.exists() else ""
+        if "matplotlib" not in svg:
+            return match[0]
+        alt = re.search(r'\balt="([^"]*)"', match[0])
+        # drawings on one page may give one id to different things
+        name = Path(match[1]).stem[:12]
+        drawing = re.sub(r'((?:\bid="|href="#|url\(#))', rf"\1{name}-", figure_ink(svg[svg.index("<svg") :]))
+        label = f'<svg role="img" aria-label="{alt[1] if alt else ""}" class="still" '
+        return re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL).replace("<svg ", label, 1)
+
+    return re.sub(r'<img [^>]*?src="[^"]*?_images/([^"/]+\.svg)"[^>]*>', inline, body)
+
+
 def mend(app, pagename, templatename, context, doctree):
     """Repair what the theme and its extensions get wrong on every page."""
     # Thebe runs no code here, declares its constants twice and names another host
@@ -302,7 +334,10 @@ def mend(app, pagename, templatename, context, doctree):
     # its children are entries of a bibliography, not items of a list
     body = context.get("body", "").replace('role="list" class="citation-list"', 'class="citation-list"')
     # the table of run times marks success with a picture that only some machines have a font for
-    context["body"] = body.replace("<p>✅</p>", "<p>done</p>")
+    body = body.replace("<p>✅</p>", "<p>done</p>")
+    # pandas has no setting for what is not there
+    body = re.sub(r"<td>(?:NaN|nan|None|NaT)</td>", "<td>&ndash;</td>", body)
+    context["body"] = inline_figures(app, body)
 
 
 def finish(app, error):
@@ -312,14 +347,14 @@ def finish(app, error):
     write_vega(Path(app.outdir) / "_static" / "vega.js")
     build = Path(app.outdir).parent
     (build / "references.json").write_text(json.dumps(references(app), indent=1, sort_keys=True))
-    root, solutions = Path(app.srcdir), not app.config.hide_solutions
+    root = Path(app.srcdir)
     for chapter in notebooks.chapters(root):
         page = notebooks.page_of(chapter, root)
         download = Path(app.outdir) / "_sources" / f"{page}.ipynb"
         if (build / "jupyter_execute" / f"{page}.ipynb").exists():
             download.parent.mkdir(parents=True, exist_ok=True)
             try:
-                download.write_text(notebooks.converted(chapter, root, build, solutions=solutions))
+                download.write_text(notebooks.converted(chapter, root, build, solutions=not student()))
             except notebooks.ConversionError as problem:
                 log.warning("%s", problem, location=page)
                 app.statuscode = 1

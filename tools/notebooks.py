@@ -36,6 +36,9 @@ MARK = re.compile("\x02(.*?)\x1f(.*?)\x03", re.DOTALL)
 NUMBER = re.compile(r"([-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?)")
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
+SOLUTION = "solution"  # tag of a code cell that computes what only a solution tells
+SOLUTIONS = re.compile(r"^(`{3,}|:{3,})\{solution\}.*?^\1\s*?$", re.MULTILINE | re.DOTALL)
+CODE_CELL = re.compile(r"^(`{3,})\{code-cell\}.*?\n(.*?)^\1\s*?$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<fence>`{3,}|:{3,}|~{3,})(?P<info>.*)$")
 DIRECTIVE = re.compile(r"^\{(?P<name>[^}]+)\}\s*(?P<argument>.*)$")
 SPAN = re.compile(
@@ -126,6 +129,25 @@ def chapters(root: Path) -> list[Path]:
 def page_of(chapter: Path, root: Path) -> str:
     """Return the name of a chapter's page: book/part/slug."""
     return chapter.relative_to(root).with_suffix("").as_posix()
+
+
+# ---- the student's book
+
+
+def solves(cell: str) -> bool:
+    """Say whether a code cell of a chapter is tagged as one that only solutions need."""
+    options = options_of("", CODE_CELL.match(cell)[2].split("\n"))[1]
+    return SOLUTION in re.findall(r"[\w-]+", str(options.get("tags", "")))
+
+
+def without_solutions(chapter: str) -> str:
+    """Return a chapter's text with its solutions, and the cells that compute them, blank; lines keep their numbers."""
+
+    def blank(match: re.Match) -> str:
+        return "\n" * match[0].count("\n")
+
+    chapter = SOLUTIONS.sub(blank, chapter)
+    return CODE_CELL.sub(lambda match: blank(match) if solves(match[0]) else match[0], chapter)
 
 
 # ---- Markdown
@@ -447,6 +469,8 @@ def to_notebook(source: str, page: Page):
                 cells.append(nbformat.v4.new_markdown_cell(text))
             continue
         tags, options = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {})
+        if SOLUTION in tags and not page.solutions:
+            continue
         metadata = {"tags": tags} if tags else {}
         if HIDDEN & set(tags):
             metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}

@@ -1,5 +1,5 @@
 // Draws each chart of a page from the Vega-Lite specification that the page holds, with the Vega that the book
-// itself serves. The bundle is loaded only on pages that have a chart. Colours in the dark are left to mirage.css.
+// itself serves. The bundle is loaded only on pages that have a chart. Ink in the dark is left to mirage.css.
 const bundle = new URL("vega.js", document.currentScript.src);
 
 async function drawCharts() {
@@ -33,12 +33,14 @@ async function drawCharts() {
   }
 }
 
-// A displayed equation wider than its column is set smaller, and a table that no column holds says that it scrolls.
+// A formula wider than its column is set smaller, and a table that no column holds says that it scrolls.
 function fit() {
-  for (const equation of document.querySelectorAll("mjx-container[display='true']")) {
-    equation.style.fontSize = "";
-    const share = equation.clientWidth / equation.scrollWidth;
-    if (share < 1) equation.style.fontSize = `${Math.floor(100 * share) - 1}%`;
+  for (const formula of document.querySelectorAll("mjx-container")) {
+    formula.style.fontSize = "";
+    const column = formula.closest("p, li, dd, td, div");
+    const displayed = formula.getAttribute("display") === "true";
+    const share = displayed ? formula.clientWidth / formula.scrollWidth : column.clientWidth / formula.offsetWidth;
+    if (share < 1) formula.style.fontSize = `${Math.floor(100 * share) - 1}%`;
   }
   for (const table of document.querySelectorAll(".bd-article table")) {
     table.style.fontSize = "";
