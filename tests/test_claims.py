@@ -89,7 +89,6 @@ TIGHTER = {
 }
 LOOSER = {
     "ability-survives-the-layout": 0.0,
-    "brier-removes-mmlu-jump": 0.0,
     "length-sharpens": -1,
     "mean-log-accuracy": float("inf"),
     "rouge-cliff": 0.0,

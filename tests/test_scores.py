@@ -48,16 +48,16 @@ def test_a_question_counts_once():
 
 
 def test_scores_of_several_seeds_can_be_compared_as_they_are():
-    answers = kept.load("ladder-options")
+    answers = kept.load("ladder-chain")
     by = ["task", "family", "params"]
-    table = scores.table(answers, metrics.multiple_choice_grade, metrics.brier_target, by=by)
+    table = scores.table(answers, metrics.exact_match, metrics.token_accuracy, by=by)
     table = table.assign(model=table["params"].astype(str))
-    both = [compare.Metric("multiple_choice_grade"), compare.Metric("brier_target", worst=1, best=0)]
+    both = [compare.Metric("exact_match"), compare.Metric("token_accuracy")]
     tidy = compare.tidy(table, both, "params")
     assert len(tidy) == 2 * answers["params"].nunique()
-    grades = metrics.multiple_choice_grade(answers).groupby([answers["params"], answers["item"]]).mean()
+    grades = metrics.exact_match(answers).groupby([answers["params"], answers["item"]]).mean()
     wanted = grades.groupby("params").agg(["mean", "sem"])
-    graded = tidy[tidy["metric"] == "multiple_choice_grade"]
+    graded = tidy[tidy["metric"] == "exact_match"]
     np.testing.assert_allclose(graded[["score", "se"]], wanted)
 
 
