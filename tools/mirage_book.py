@@ -320,7 +320,7 @@ def inline_figures(app, body: str) -> str:
         alt = re.search(r'\balt="([^"]*)"', match[0])
         # drawings on one page may give one id to different things
         name = Path(match[1]).stem[:12]
-        drawing = re.sub(r'((?:\bid="|href="#|url\(#))', rf"\1{name}-", figure_ink(svg[svg.index("<svg") :]))
+        drawing = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>f{name}-", figure_ink(svg[svg.index("<svg") :]))
         label = f'<svg role="img" aria-label="{alt[1] if alt else ""}" class="still" '
         return re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL).replace("<svg ", label, 1)
 

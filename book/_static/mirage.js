@@ -59,8 +59,6 @@ function fit() {
 document.addEventListener("DOMContentLoaded", async () => {
   await drawCharts();
   await window.MathJax?.startup?.promise;
-  fit();
-  addEventListener("resize", fit);
-  // what is folded has no width yet
-  for (const folded of document.querySelectorAll("details")) folded.addEventListener("toggle", fit);
+  // whatever changes the column's size: the window, the theme's sidebars, something unfolded
+  new ResizeObserver(fit).observe(document.querySelector(".bd-article") ?? document.body);
 });
