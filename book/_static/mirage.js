@@ -49,7 +49,7 @@ function fit() {
     if (share < 1) table.style.fontSize = `${Math.max(0.68, 0.9 * share)}rem`;
     const box = table.closest(".text_html, .pst-scrollable-table-container");
     if (!box) continue;
-    const scrolls = table.offsetWidth > table.parentElement.clientWidth + 1;
+    const scrolls = table.offsetWidth > table.parentElement.clientWidth;
     box.classList.toggle("scrolls", scrolls);
     // the theme has made some of them reachable by keyboard already
     if (scrolls) box.tabIndex = 0;
