@@ -49,7 +49,7 @@ function fit() {
     if (share < 1) table.style.fontSize = `${Math.max(0.68, 0.9 * share)}rem`;
     const box = table.closest(".text_html, .pst-scrollable-table-container");
     if (!box) continue;
-    const scrolls = table.offsetWidth > table.parentElement.clientWidth + 1;
+    const scrolls = table.offsetWidth > table.parentElement.clientWidth;
     box.classList.toggle("scrolls", scrolls);
     // the theme has made some of them reachable by keyboard already
     if (scrolls) box.tabIndex = 0;
@@ -59,8 +59,6 @@ function fit() {
 document.addEventListener("DOMContentLoaded", async () => {
   await drawCharts();
   await window.MathJax?.startup?.promise;
-  fit();
-  addEventListener("resize", fit);
-  // what is folded has no width yet
-  for (const folded of document.querySelectorAll("details")) folded.addEventListener("toggle", fit);
+  // whatever changes the column's size: the window, the theme's sidebars, something unfolded
+  new ResizeObserver(fit).observe(document.querySelector(".bd-article") ?? document.body);
 });
