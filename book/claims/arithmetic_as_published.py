@@ -7,7 +7,7 @@ from scipy.stats import binom, binomtest, linregress, pearsonr
 from mirage_lib import compare, published
 from mirage_lib.claims import Finding
 
-from .planting import rates
+from .planting import counts, jump, line, rates
 
 UNTESTABLE = "not testable here"
 N_ITEMS = 2000
@@ -103,36 +103,50 @@ def eight_sizes_tell_no_law_from_a_step(tolerance: float) -> Finding:
 def smaller_pythia_beats_larger(tolerance: float) -> Finding:
     """Two-digit addition, 2.8b over 6.9b: share of settings with an interval above 0, paired by first operand."""
     table, rng = published.pythia_arithmetic().query("benchmark == 'plus' and shots > 0"), np.random.default_rng(3)
-    wins = []
+    wins, seen = [], {0.0: [], 0.05: []}
     for _, cell in table.groupby(["shots", "step"]):
         right = cell.set_index("size")["right"]
         gap = (np.array(right["2.8b"], float) - right["6.9b"])[10:] / 50
-        wins.append(np.quantile(gap[rng.integers(0, 90, (1000, 90))].mean(1), 0.025) > 0)
+        drawn = gap[rng.integers(0, 90, (1000, 90))].mean(1)
+        wins.append(np.quantile(drawn, 0.025) > 0)
+        # leads of this size planted, with the spread of these questions
+        for lead, shares in seen.items():
+            shares.append(np.mean(drawn - gap.mean() + lead > 1.96 * drawn.std()))
     other = published.open_models_emergent().query("family == 'Pythia' and benchmark == 'add2'")
     other = other.set_index("params")["acc"]
     gap, error = other[2.8e9] - other[6.9e9], np.sqrt(sum(p * (1 - p) / 2000 for p in other[[2.8e9, 6.9e9]]))
-    found = f"{sum(wins)} of {len(wins)} settings; in the other laboratory by {gap:.3f} +- {1.96 * error:.3f}"
-    return Finding("holds" if np.mean(wins) >= tolerance and gap > 1.96 * error else "holds in part", found)
+    alarms, power = (np.mean(shares) for shares in seen.values())
+    found = f"{sum(wins)} of {len(wins)} settings; in the other laboratory by {gap:.3f} +- {1.96 * error:.3f}; "
+    found += f"in one setting false alarms {alarms:.2f}, power for a lead of 0.05 {power:.2f}"
+    parts = int(np.mean(wins) >= tolerance) + int(gap > 1.96 * error)
+    return Finding(("fails", "holds in part", "holds")[parts] if power >= 0.8 else UNTESTABLE, found)
 
 
 def addition_is_gradual_in_training(tolerance: float) -> Finding:
     """Largest step as a share of the rise: below this over checkpoints, above it over sizes."""
     table = published.pythia_arithmetic().query("benchmark == 'plus' and shots > 0")
 
-    def largest(curve):
-        steps = curve["acc_x1_2digit"].diff()
-        return float(steps.max() / np.ptp(curve["acc_x1_2digit"]))
+    def largest(scores):
+        return float(np.diff(scores).max() / np.ptp(scores))
 
     able = table[table["size"].isin(["2.8b", "6.9b", "12b"])].sort_values("step")
-    training = [largest(curve) for _, curve in able.groupby(["size", "shots"])]
+    curves = [curve["acc_x1_2digit"].to_numpy() for _, curve in able.groupby(["size", "shots"])]
+    training = [largest(scores) for scores in curves]
     final = table[table["step"] == 143_000].sort_values("params")
-    sizes = [largest(curve) for _, curve in final.groupby("shots")]
+    sizes = [largest(curve["acc_x1_2digit"].to_numpy()) for _, curve in final.groupby("shots")]
     gradual, jumps = sum(step < tolerance for step in training), sum(step > tolerance for step in sizes)
-    verdict = "holds" if gradual == len(training) and jumps == len(sizes) else "holds in part"
+    # the least rise of all, in one step or in equal ones; 90 first operands, as if the 50 sums of each were one
+    least, rng = min(curves, key=np.ptp), np.random.default_rng(5)
+    rate = rates(
+        lambda scores: largest(scores) < tolerance,
+        lambda i: counts(jump(least), 90, 1, rng)[0],
+        lambda i: counts(line(least), 90, 1, rng)[0],
+    )
+    parts = int(gradual > len(training) / 2) + int(gradual == len(training) and jumps == len(sizes))
     return Finding(
-        verdict,
+        ("fails", "holds in part", "holds")[parts] if rate.decides else UNTESTABLE,
         f"over training {gradual} of {len(training)} curves stay below, the largest step is {max(training):.0%} of its "
-        f"rise; over sizes {jumps} of {len(sizes)} are above, the least {min(sizes):.0%}",
+        f"rise; over sizes {jumps} of {len(sizes)} are above, the least {min(sizes):.0%}; {rate.words()}",
     )
 
 
@@ -140,7 +154,7 @@ def sampled_addition_follows_the_law(tolerance: float) -> Finding:
     """Level of the test whether ln(-ln p) is straighter in ln N than the same rise split into random steps."""
     table = published.pythia_addition()
     x, y = np.log(table["params"].to_numpy()), np.log(-np.log(table["acc"].to_numpy()))
-    line, rng = linregress(x, y), np.random.default_rng(4)
+    law, rng = linregress(x, y), np.random.default_rng(4)
 
     def straightness(y):
         return pearsonr(x, y, axis=-1).statistic ** 2
@@ -149,15 +163,15 @@ def sampled_addition_follows_the_law(tolerance: float) -> Finding:
         return -np.hstack([np.zeros((draws, 1)), np.cumsum(rng.dirichlet(np.ones(4), draws), axis=1)])
 
     null = straightness(steps(100_000))
-    critical, p = np.quantile(null, 1 - tolerance), (null >= line.rvalue**2).mean()
+    critical, p = np.quantile(null, 1 - tolerance), (null >= law.rvalue**2).mean()
     rate = rates(
         lambda y: straightness(y) > critical,
         lambda i: steps()[0],
-        lambda i: line.intercept + line.slope * x + rng.normal(0, 0.1, 5),  # off the law by a tenth of its loss
+        lambda i: law.intercept + law.slope * x + rng.normal(0, 0.1, 5),  # off the law by a tenth of its loss
     )
     # greedy answers of the same family are in disorder: in part at most
     verdict = "holds in part" if p < tolerance else "fails"
-    found = f"r2 = {line.rvalue**2:.4f} at five sizes, alpha = {line.slope:.2f}, p = {p:.4f}; {rate.words()}"
+    found = f"r2 = {law.rvalue**2:.4f} at five sizes, alpha = {law.slope:.2f}, p = {p:.4f}; {rate.words()}"
     return Finding(verdict if rate.decides else UNTESTABLE, found)
 
 
@@ -166,4 +180,6 @@ def a_soft_metric_smooths_published_arithmetic(tolerance: float) -> Finding:
     soft = {"cross_entropy", "ppl", "edit_distance"}
     there = published.gpt3().query("benchmark.str.contains('digit')").dropna(axis="columns", how="all")
     there = soft & (set(there) | set(published.pythia_arithmetic()))
-    return Finding(UNTESTABLE, f"soft scores of arithmetic in the published tables: {len(there)}")
+    # with a soft score there would be a curve to look at
+    verdict = "fails" if there else UNTESTABLE
+    return Finding(verdict, f"soft scores of arithmetic in the published tables: {len(there)}")

@@ -76,9 +76,9 @@ def more_curves_stand_out_than_by_luck(tolerance: float) -> Finding:
 def few_metrics_score_emergent(tolerance: float) -> Finding:
     """Figure 5A as printed: BIG-G's logs hold four of the 39 metrics, and the threshold is unknown."""
     passes = curves().groupby("metric")["p"].min() <= 0.05
-    return Finding(
-        "not testable here", f"{passes.sum()} of {len(passes)} metrics here have a task that passes; the paper has 39"
-    )
+    verdict = "holds" if passes.sum() <= 5 else "fails"
+    found = f"{passes.sum()} of {len(passes)} metrics here have a task that passes; the paper has 39"
+    return Finding("not testable here" if len(passes) < 39 else verdict, found)
 
 
 def four_metrics_by_hand(tolerance: float) -> Finding:

@@ -169,7 +169,7 @@ def mmlu_jumps_by_letter_and_not_by_text(tolerance: float) -> Finding:
         sharp = way[0] + np.ptp(way) * (sharp - sharp[0]) / np.ptp(sharp)
         line = straight(flops, text)
         rate = rates(
-            lambda scores, flops=flops: within_a_doubling(flops, scores) < 1 / 3,
+            lambda scores, flops=flops: within_a_doubling(flops, scores) < tolerance,
             lambda i, sharp=sharp, left=text - way: sharp + rng.permutation(left),  # by text as sharp as by letter
             lambda i, line=line, left=text - way: line + rng.permutation(left),
         )
@@ -337,7 +337,7 @@ def bleu_moves_transliteration_and_leaves_it_sharp(tolerance: float) -> Finding:
 
     def says(scores):
         picks = (np.sort(rng.integers(0, len(x), len(x))) for _ in range(60))
-        return np.nanquantile([width(x[pick], scores[pick]) for pick in picks], 0.975) < 0.5
+        return np.nanquantile([width(x[pick], scores[pick]) for pick in picks], 0.975) < tolerance
 
     rate = rates(
         says,
