@@ -10,9 +10,10 @@ kept        answers measured before, for where nothing is measured now
 stats       intervals, the items that are needed, the emergence score and its null, fits
 scores      items scored: a row a task, family and model, with errors; curves with intervals
 compare     the same models under two metrics: how sharp, where, how well foreseen
+logs        what lm-evaluation-harness, inspect_ai and others wrote, as items or as scores
 published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them
-tasks       prompts and targets: few-shot arithmetic, a chain of graded skills, a memo trap, your own
+tasks       prompts and targets: few-shot arithmetic, text to go on with, a memo trap, your own
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
 passes      forward passes of a language model: batches, shared beginnings, answers
 lm          a language model asked a task, as an items table

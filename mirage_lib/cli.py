@@ -47,7 +47,9 @@ ladder_app = _group("The ladder: small language models, trained on arithmetic.")
 app.add_typer(ladder_app, name="ladder")
 
 
-Task = Annotated[str, typer.Option(help="addition, multiplication, chain, memo-trap, or a file task.jsonl of yours.")]
+Task = Annotated[
+    str, typer.Option(help="addition, multiplication, continuation, memo-trap, or a file task.jsonl of yours.")
+]
 Digits = Annotated[str, typer.Option(help="Digits of the numbers to add or multiply.")]
 Questions = Annotated[int, typer.Option(help="Questions of each task.")]
 Shots = Annotated[int, typer.Option(help="Examples before each question.")]
@@ -103,7 +105,7 @@ def measure_model(
 def sweep_family(
     out: Annotated[Path, typer.Option(help="The folder to fill.")],
     family: Annotated[
-        str, typer.Option(help="ladder, ladder-chain, pythia, pythia-deduped, smollm2, or model ids and folders.")
+        str, typer.Option(help="ladder, ladder-text, pythia, pythia-deduped, smollm2, or model ids and folders.")
     ] = "ladder",
     revisions: Annotated[str, typer.Option(help="Training checkpoints: last, all, or their names.")] = "last",
     max_params: Annotated[
@@ -173,20 +175,20 @@ def score_answers(
 @ladder_app.command("train")
 def train_ladder(
     out: Annotated[Path, typer.Option(help="The folder of the models.")] = families.LADDER,
-    family: Annotated[str, typer.Option(help="arithmetic or chain.", show_default="both")] = "",
+    family: Annotated[str, typer.Option(help="arithmetic or text.", show_default="both")] = "",
     rungs: Annotated[str, typer.Option(help="Sizes, with commas: 3k,7k.", show_default="all")] = "",
     processes: Annotated[int, typer.Option(help="Models trained at once, one thread each.")] = 2,
 ):
     """Train the models of the ladder that are not there yet.
 
-    All of them take about an hour on two cores. Stop it at any time, and give the same command again to go on.
+    All of them take about two hours on two cores. Stop it at any time, and give the same command again to go on.
 
     \b
     Example:
       mirage ladder train --family arithmetic --rungs 3k,7k --out my-ladder
     """
     names = parts(rungs)
-    for name, known in [*((rung, ladder.RUNGS) for rung in names), *([(family, ladder.STEPS)] if family else [])]:
+    for name, known in [*((rung, ladder.RUNGS) for rung in names), *([(family, ladder.VOCABULARY)] if family else [])]:
         if name not in known:
             raise ValueError(f"there is no {name!r} in the ladder: choose of {', '.join(known)}")
     wanted = [cell for cell in ladder.cells(family or None) if not names or cell.rung in names]
@@ -278,14 +280,14 @@ def task_tables(
             for size in numbers(digits):
                 make = partial(tasks.arithmetic, name, size, n, shots, shot_sets, layout)
                 tables += sweep.seeded(make, seeds)
-        elif name == "chain":
-            tables += sweep.seeded(partial(tasks.chain, n, shots=shots, shot_sets=shot_sets), seeds)
+        elif name == "continuation":
+            tables += sweep.seeded(partial(tasks.continuation, n), seeds)
         elif name == "memo-trap":
             tables.append(tasks.memo_trap())
         elif name.endswith(".jsonl"):
             tables.append(tasks.from_jsonl(name))
         else:
-            known = ", ".join([*tasks.SYMBOLS, "chain", "memo-trap"])
+            known = ", ".join([*tasks.SYMBOLS, "continuation", "memo-trap"])
             raise tasks.TaskError(f"there is no task {name!r}: choose of {known}, or give a file that ends in .jsonl")
     if not tables:
         raise tasks.TaskError("no task is named")

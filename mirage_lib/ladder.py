@@ -1,11 +1,13 @@
 """The ladder: language models of Pythia's architecture, from 3 thousand to 2 million parameters, trained here.
 
-Two families with the same sizes and seeds. `arithmetic` learns sums and products; `chain` learns skills graded in
-size (`mirage_lib.tasks.chain_digits`). Both learn few-shot lines as the evaluation asks them, one character a token,
-from problems that no evaluation asks. A model's seed fixes its start and the order of its data, which all sizes share.
+Two families of the same architecture, one character a token. `text` reads the source of Python's standard library
+(`tasks.library_text`), and every character counts. `arithmetic` learns sums and products: few-shot lines as the
+evaluation asks them, from problems that no evaluation asks, and only answers count; it is trained for several
+budgets. A model's seed fixes its start and the order of its data, which all sizes share.
 `mirage ladder train` trains everything that is missing, and goes on where it was stopped.
 """
 
+import functools
 import json
 import math
 import os
@@ -17,8 +19,11 @@ import numpy as np
 from mirage_lib import families, tasks
 
 END = "<|endoftext|>"
-VOCABULARY = [END, "\n", *"0123456789+*="]
-LENGTH = 68  # tokens of a training sequence: four lines of a chain
+VOCABULARY = {
+    "arithmetic": [END, "\n", *"0123456789+*="],
+    "text": [END, "\n", *map(chr, range(ord(" "), ord("~") + 1))],
+}
+LENGTH = {"arithmetic": 68, "text": 128}  # tokens of a training sequence
 BATCH = 16  # sequences of a step
 CHUNK = 250  # steps between two savings
 CHECKPOINTS = (250, 500, 1000, 2000, 4000)  # kept before the last step, for seed 0 of rungs up to 200,000 parameters
@@ -26,15 +31,22 @@ CHECKPOINTS = (250, 500, 1000, 2000, 4000)  # kept before the last step, for see
 RUNGS = {
     "3k": (16, 1),
     "7k": (16, 2),
+    "10k": (16, 3),
     "13k": (32, 1),
     "26k": (32, 2),
     "57k": (48, 2),
+    "85k": (48, 3),
     "151k": (64, 3),
     "337k": (96, 3),
     "795k": (128, 4),
     "2.1m": (208, 4),
 }
-SEEDS = {rung: (0, 1, 2) if index < 6 else (0,) for index, rung in enumerate(RUNGS)}
+# family and training steps: numbers of seeds, and the rungs that have so many. Text has no rung of a single layer.
+TRAININGS = {
+    ("arithmetic", 4000): {3: "3k 7k 13k 26k 57k 151k", 1: "337k 795k 2.1m"},
+    ("arithmetic", 8000): {1: "337k"},
+    ("text", 4000): {3: "7k 10k 26k 57k 85k 151k", 1: "337k 795k 2.1m"},
+}
 # share of the sequences of each task in the arithmetic family
 MIXTURE = {
     ("addition", 1): 0.05,
@@ -44,7 +56,6 @@ MIXTURE = {
     ("multiplication", 1): 0.05,
     ("multiplication", 2): 0.35,
 }
-STEPS = {"arithmetic": 4000, "chain": 6000}
 
 
 class Cell(NamedTuple):
@@ -53,58 +64,76 @@ class Cell(NamedTuple):
     family: str
     rung: str
     seed: int
+    steps: int = 4000
 
     @property
     def name(self) -> str:
-        return f"{self.family}-{self.rung}-seed{self.seed}"
+        return f"{self.family}-{self.rung}-seed{self.seed}" + ("" if self.steps == 4000 else f"-{self.steps}")
 
 
 def cells(family: str | None = None) -> list[Cell]:
     """Every model of the ladder, the largest first: they take longest.
 
-    >>> len(cells("chain")), cells("chain")[0].name
-    (21, 'chain-2.1m-seed0')
+    >>> len(cells("text")), cells("text")[0].name
+    (21, 'text-2.1m-seed0')
     """
-    wanted = [family] if family else list(STEPS)
-    return [Cell(each, rung, seed) for rung in reversed(RUNGS) for each in wanted for seed in SEEDS[rung]]
+    found = [
+        Cell(each, rung, seed, steps)
+        for (each, steps), numbers in TRAININGS.items()
+        if family in (None, each)
+        for seeds, rungs in numbers.items()
+        for rung in rungs.split()
+        for seed in range(seeds)
+    ]
+    return sorted(found, key=lambda cell: -list(RUNGS).index(cell.rung))
+
+
+def token_ids(family: str, text: str) -> np.ndarray:
+    """A text as the family's token ids, one a character."""
+    table = np.zeros(128, np.uint8)
+    for token, character in enumerate(VOCABULARY[family][1:], 1):
+        table[ord(character)] = token
+    return table[np.frombuffer(text.encode(), np.uint8)]
+
+
+@functools.cache
+def _library_ids() -> np.ndarray:
+    return token_ids("text", tasks.library_text("train"))
 
 
 def sequences(family: str, seed: int, chunk: int, n: int = CHUNK * BATCH) -> tuple[np.ndarray, np.ndarray]:
-    """Training sequences of one chunk: token ids and, for each, whether it is part of an answer. Shape (n, LENGTH).
+    """Training sequences of one chunk: token ids and, for each, whether the loss counts it. Shape (n, LENGTH).
 
     The same arguments give the same sequences, so a run that was killed goes on with the data it would have had.
     """
-    rng = np.random.default_rng([list(STEPS).index(family), seed, chunk])
-    if family == "chain":
-        lines = tasks.chain_lines(tasks.chain_digits(tasks.chain_starts(False, 4 * n, rng)))
-        rows = [lines[4 * i : 4 * i + 4] for i in range(n)]
-    else:
-        kinds = rng.choice(len(MIXTURE), n, p=list(MIXTURE.values()))
-        rows = [[] for _ in range(n)]
-        for kind, (operation, digits) in enumerate(MIXTURE):
-            mine = np.flatnonzero(kinds == kind)
-            shortest = 2 * digits + 2 + digits + 1
-            each = math.ceil(LENGTH / shortest)
-            pairs = tasks.operands(digits, False, each * len(mine), rng).tolist()
-            for place, row in enumerate(mine):
-                rows[row] = [
-                    tasks.line(a, b, operation, "compact") for a, b in pairs[place * each : (place + 1) * each]
-                ]
-    text = ["".join(q + a for q, a in row)[:LENGTH] for row in rows]
-    answers = ["".join("0" * len(q) + "1" * len(a) for q, a in row)[:LENGTH] for row in rows]
-    table = np.zeros(128, np.int64)
-    for token, character in enumerate(VOCABULARY[1:], 1):
-        table[ord(character)] = token
-    ids = table[np.frombuffer("".join(text).encode(), np.uint8)].reshape(n, LENGTH)
-    return ids, (np.frombuffer("".join(answers).encode(), np.uint8) == ord("1")).reshape(n, LENGTH)
+    rng = np.random.default_rng([list(VOCABULARY).index(family), seed, chunk])
+    if family == "text":
+        ids = _library_ids()
+        starts = rng.integers(0, len(ids) - LENGTH["text"], n)
+        rows = ids[starts[:, None] + np.arange(LENGTH["text"])].astype(np.int64)
+        return rows, np.ones(rows.shape, bool)
+    kinds = rng.choice(len(MIXTURE), n, p=list(MIXTURE.values()))
+    rows = [[] for _ in range(n)]
+    for kind, (operation, digits) in enumerate(MIXTURE):
+        mine = np.flatnonzero(kinds == kind)
+        shortest = 2 * digits + 2 + digits + 1
+        each = math.ceil(LENGTH[family] / shortest)
+        pairs = tasks.operands(digits, False, each * len(mine), rng).tolist()
+        for place, row in enumerate(mine):
+            rows[row] = [tasks.line(a, b, operation, "compact") for a, b in pairs[place * each : (place + 1) * each]]
+    text = ["".join(q + a for q, a in row)[: LENGTH[family]] for row in rows]
+    answers = ["".join("0" * len(q) + "1" * len(a) for q, a in row)[: LENGTH[family]] for row in rows]
+    counted = np.frombuffer("".join(answers).encode(), np.uint8) == ord("1")
+    shape = (n, LENGTH[family])
+    return token_ids(family, "".join(text)).astype(np.int64).reshape(shape), counted.reshape(shape)
 
 
-def tokenizer():
-    """The ladder's tokenizer, one character a token, as transformers has it."""
+def tokenizer(family: str = "arithmetic"):
+    """The tokenizer of a family, one character a token, as transformers has it."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    core = Tokenizer(models.WordLevel({token: i for i, token in enumerate(VOCABULARY)}, unk_token=END))
+    core = Tokenizer(models.WordLevel({token: i for i, token in enumerate(VOCABULARY[family])}, unk_token=END))
     core.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
     core.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(
@@ -112,7 +141,7 @@ def tokenizer():
     )
 
 
-def new_model(rung: str, seed: int):
+def new_model(rung: str, seed: int, family: str = "arithmetic"):
     """An untrained model of a rung: Pythia's architecture and initialisation (Biderman et al. 2023, section 2.2).
 
     Rotary embeddings on a quarter of each head, attention and feed-forward layer in parallel, untied embeddings.
@@ -122,7 +151,7 @@ def new_model(rung: str, seed: int):
 
     width, layers = RUNGS[rung]
     config = GPTNeoXConfig(
-        vocab_size=len(VOCABULARY),
+        vocab_size=len(VOCABULARY[family]),
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=width // 16,
@@ -144,10 +173,10 @@ def new_model(rung: str, seed: int):
     return model
 
 
-def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
+def train(cell: Cell, folder: Path) -> Path:
     """Train one model into `folder`/<its name> and return that path; nothing happens if it is there already.
 
-    One thread, float32, AdamW; the loss is the cross-entropy of the answers, stop included. State is saved every
+    One thread, float32, AdamW; the loss is the cross-entropy of the tokens that count. State is saved every
     CHUNK steps, so a run that was killed goes on from there and ends at the same weights. Weights are stored in half
     precision, as Pythia's are: what is stored is the model.
     """
@@ -157,9 +186,9 @@ def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
     done = Path(folder) / cell.name
     if (done / "training.json").exists():
         return done
-    steps = steps or STEPS[cell.family]
+    steps = cell.steps
     torch.set_num_threads(1)
-    model = new_model(cell.rung, cell.seed)
+    model = new_model(cell.rung, cell.seed, cell.family)
     model.train()
     rate = min(8e-3, 0.25 / RUNGS[cell.rung][0])
     weights = [p for p in model.parameters() if p.ndim == 2]
@@ -175,10 +204,9 @@ def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
     start, losses = 0, []
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
-        if state["steps"] == steps:  # of another length it had other learning rates
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-            start, losses = state["step"], state["losses"]
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        start, losses = state["step"], state["losses"]
     keep = cell.seed == 0 and model.num_parameters() < 200_000
     for step in range(start, steps):
         if step % CHUNK == 0:
@@ -197,19 +225,19 @@ def train(cell: Cell, folder: Path, steps: int | None = None) -> Path:
         if keep and step + 1 in CHECKPOINTS and step + 1 < steps:
             save(model, done / f"step{step + 1}")
         if (step + 1) % CHUNK == 0 and step + 1 < steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "steps": steps}
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             replace(state_file, lambda file, state=state: torch.save(state | {"losses": losses}, file))
     save(model, done)
-    tokenizer().save_pretrained(done)
+    tokenizer(cell.family).save_pretrained(done)
     record = {
         "family": cell.family,
         "rung": cell.rung,
         "seed": cell.seed,
         "params": families.non_embedding(model),
         "steps": steps,
-        "tokens": steps * BATCH * LENGTH,
+        "tokens": steps * BATCH * LENGTH[cell.family],
         "torch": torch.__version__,
-        # mean loss of every 50 steps, nats a token of the answers
+        # mean loss of every 50 steps, nats a token that counts
         "loss": [round(float(np.mean(losses[i : i + 50])), 4) for i in range(0, steps, 50)],
     }
     # the record comes last: where it is, all is done and nothing else is left

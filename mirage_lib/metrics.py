@@ -6,6 +6,8 @@ once and gives one number. Every metric names the columns it needs in its first 
 with gaps, empty or of the wrong type raises `ItemsError`.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 from rapidfuzz import process
@@ -98,7 +100,8 @@ def rouge_l_sum(items: pd.DataFrame, newline: int) -> pd.Series:
     validate(items, "output", "target")
     from rouge_score.rouge_scorer import RougeScorer  # takes half a second to load, and one chapter needs it
 
-    scorer = RougeScorer(["rougeLsum"], tokenizer=_Ids())
+    # a word is a token id
+    scorer = RougeScorer(["rougeLsum"], tokenizer=SimpleNamespace(tokenize=str.split))
     texts = [
         [
             "".join("\n" if token == newline else f"{token} " for token in tokens)
@@ -108,13 +111,6 @@ def rouge_l_sum(items: pd.DataFrame, newline: int) -> pd.Series:
     ]
     score = [scorer.score(target, output)["rougeLsum"].fmeasure for target, output in zip(*texts, strict=True)]
     return _scores(items, score, "rouge_l_sum")
-
-
-class _Ids:
-    """The tokenizer that `rouge_score` wants: here a word is a token id."""
-
-    def tokenize(self, text: str) -> list[str]:
-        return text.split()
 
 
 def multiple_choice_grade(items: pd.DataFrame) -> pd.Series:

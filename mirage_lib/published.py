@@ -19,7 +19,6 @@ import io
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mirage_lib.items import items_table
@@ -28,25 +27,6 @@ DATA = Path(__file__).parent / "data"
 SOURCES = DATA / "sources.toml"
 TABLES: dict[str, dict[str, str]] = tomllib.loads(SOURCES.read_text())
 STEP_TOKENS = 2_097_152  # 1,024 sequences of 2,048 tokens
-
-# Total and non-embedding parameters (Biderman et al. 2023, table 1; 14m and 31m from their configurations).
-_SIZES = {
-    "14m": (14_067_712, 1_189_888),
-    "31m": (30_494_720, 4_739_072),
-    "70m": (70_426_624, 18_915_328),
-    "160m": (162_322_944, 85_056_000),
-    "410m": (405_334_016, 302_311_424),
-    "1b": (1_011_781_632, 805_736_448),
-    "1.4b": (1_414_647_808, 1_208_602_624),
-    "2.8b": (2_775_208_960, 2_517_652_480),
-    "6.9b": (6_857_302_016, 6_444_163_072),
-    "12b": (11_846_072_320, 11_327_027_200),
-}
-# Two extra runs took more, smaller steps: tokens in a step of each.
-_SMALL_BATCH = {"pythia-1b-0.5MtokBS": STEP_TOKENS // 4, "pythia-70m-0.25MtokBS": STEP_TOKENS // 8}
-# Questions in each benchmark of `pythia_evals`.
-_ITEMS = {"arc_challenge": 1172, "arc_easy": 2376, "lambada_openai": 5153, "logiqa": 651, "piqa": 1838, "sciq": 1000}
-_ITEMS |= {"winogrande": 1267, "wsc": 104}
 
 
 def _read(name: str) -> pd.DataFrame:
@@ -62,35 +42,22 @@ def _read(name: str) -> pd.DataFrame:
 def pythia_sizes() -> pd.DataFrame:
     """Parameters of the ten Pythia sizes: `model`, `total`, `non_embedding`, smallest first.
 
-    Source: Biderman et al. (2023), table 1.
+    Source: Biderman et al. (2023), table 1; 14m and 31m from their configurations.
 
     >>> pythia_sizes().set_index("model").loc["pythia-12b", "non_embedding"].item()
     11327027200
     """
-    rows = [(f"pythia-{size}", *counts) for size, counts in _SIZES.items()]
-    return pd.DataFrame(rows, columns=["model", "total", "non_embedding"])
-
-
-def pythia_params(size: str) -> int:
-    """Non-embedding parameters of a size.
-
-    >>> pythia_params("1.4b")
-    1208602624
-    """
-    return _SIZES[size][1]
+    return pd.read_csv(DATA / "pythia_sizes.csv")
 
 
 def pythia_evals() -> pd.DataFrame:
     """Pythia on eight benchmarks: scores, one row for a model, checkpoint (`step`), number of `shots` and `task`.
 
-    Published columns: `acc` (fraction of items right; on LAMBADA the greedy answer must match the whole last word),
-    `acc_norm` (right after dividing log-likelihoods by length), `ppl` (LAMBADA only), and the standard errors of the
-    first and the last. Added: `size` ("1.4b"), `params` (non-embedding), `deduped` (training data with duplicates
-    removed), `tokens` (seen in training), `n_items`, and for LAMBADA
-
-    - `cross_entropy` = ln ppl: mean over items of CE_i, the nats of the whole word;
-    - `cross_entropy_sd` = sqrt(n) ppl_se / ppl: the standard deviation of CE_i over items, because the published error
-      is that of exp(mean CE_i).
+    `acc` is the fraction of items right; on LAMBADA the greedy answer must match the whole last word. `acc_norm` is the
+    same after dividing log-likelihoods by length. LAMBADA has `ppl`, `cross_entropy` = ln ppl, the mean over items of
+    CE_i, the nats of the whole word, and `cross_entropy_sd` = sqrt(n) ppl_se / ppl, the standard deviation of CE_i over
+    items, because the published error is that of exp(mean CE_i). Beside these: `size` ("1.4b"), `params`
+    (non-embedding), `deduped` (training data with duplicates removed), `tokens` and `n_items`.
 
     Sixteen models have 27 checkpoints with no shots and 15 with five. The two extra runs with smaller batches (names
     ending in `MtokBS`) have five shots only. `pythia-1b-bf16` is the standard 1b model.
@@ -100,39 +67,21 @@ def pythia_evals() -> pd.DataFrame:
     >>> final.loc["pythia-12b", ["acc", "cross_entropy"]].astype(float).round(3).to_dict()
     {'acc': 0.705, 'cross_entropy': 1.367}
     """
-    evals = _read("pythia_evals").rename(columns={"acc_stderr": "acc_se", "ppl_stderr": "ppl_se"})
-    size = evals["model"].str.split("-").str[1]
-    deduped = evals["model"].str.endswith("-deduped")
-    n_items = evals["task"].map(_ITEMS)
-    return evals.assign(
-        size=size,
-        params=size.map(pythia_params),
-        deduped=deduped,
-        tokens=evals["step"] * evals["model"].map(_SMALL_BATCH).fillna(STEP_TOKENS).astype("int64"),
-        n_items=n_items,
-        cross_entropy=np.log(evals["ppl"]),
-        cross_entropy_sd=np.sqrt(n_items) * evals["ppl_se"] / evals["ppl"],
-        benchmark=evals["task"],
-        family=np.where(deduped, "Pythia-deduped", "Pythia"),
-    )
+    return _read("pythia_evals")
 
 
 def pythia_math() -> pd.DataFrame:
     """Sampled solutions of 128 MATH problems: one row for a model, checkpoint (`step`) and `problem`.
 
-    `samples` were drawn, `correct` of them reached the right answer. The numbers of samples differ from 128
-    to 3.7 million: resolution is 1 / samples of each row, not one number. Added: `size`, `params`
-    (non-embedding), `step`, `tokens` (exact; the published column is rounded). Sampling was at temperature
-    1 or 0.6, and the table does not say which row has which.
+    `samples` were drawn, `correct` of them reached the right answer. The numbers of samples differ from 128 to 3.7
+    million: resolution is 1 / samples of each row, not one number. `params` are non-embedding, `tokens` exact where the
+    published column is rounded. Sampling was at temperature 1 or 0.6, and the table does not say which row has which.
 
     >>> math = pythia_math()
     >>> math.query("model == 'pythia-14m'")["correct"].sum().item()
     0
     """
-    math = _read("pythia_math_samples")
-    size = math["model"].str.split("-").str[1]
-    step = math.pop("hf_revision").str.removeprefix("step").astype("int64")
-    return math.assign(size=size, params=size.map(pythia_params), step=step, tokens=step * STEP_TOKENS)
+    return _read("pythia_math_samples")
 
 
 def pythia_arithmetic() -> pd.DataFrame:
@@ -176,16 +125,13 @@ def open_models() -> pd.DataFrame:
 
     `multiple_choice_grade` is the fraction of items whose correct option has the most probability;
     `brier_target_choice` the mean of (1 - probability of the correct option)^2 over the same items.
-    Added: `params` (as published: total, with the embeddings), `tokens` and `flops` in units. Tokens are unknown for
-    four models. On arithmetic two models are listed twice.
+    `params` as published: total, with the embeddings. Tokens are unknown for four models. On arithmetic two models are
+    listed twice.
 
     >>> open_models().groupby("benchmark")["n_items"].first().to_dict()["mmlu"]
     14042
     """
-    models = _read("open_models_multiple_choice")
-    return models.assign(
-        params=models["params_b"] * 1e9, tokens=models["tokens_t"] * 1e12, flops=models["flops_1e21"] * 1e21
-    )
+    return _read("open_models_multiple_choice")
 
 
 def open_models_emergent() -> pd.DataFrame:
@@ -205,15 +151,14 @@ def open_models_emergent() -> pd.DataFrame:
 def bigbench_tasks() -> pd.DataFrame:
     """Every BIG-bench task that Wei et al. (2022) classified, with its preferred metric and all its metrics.
 
-    `metrics` separates names by "|"; a programmatic task lists none. Added: `emergent`, True where Wei et al.
-    call the task emergent, with whichever model.
+    `metrics` separates names by "|"; a programmatic task lists none. `emergent` is True where Wei et al. call the task
+    emergent, with whichever model.
 
     >>> tasks = bigbench_tasks()
     >>> int(tasks["emergent"].sum()), len(tasks)
     (67, 197)
     """
-    tasks = _read("bigbench_tasks")
-    return tasks.assign(emergent=tasks["wei2022_category"].str.startswith("emergent"))
+    return _read("bigbench_tasks")
 
 
 def bigg_items() -> pd.DataFrame:
@@ -226,18 +171,9 @@ def bigg_items() -> pd.DataFrame:
     >>> items.groupby("params")["is_greedy"].sum().tolist()
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 26]
     """
-    wide = _read("bigbench_bigg_items").set_index(["task", "item"])
-    units = {"m": 1e6, "b": 1e9}
-    params = [float(size[:-1]) * units[size[-1]] for size in wide]
-    table = items_table(
-        family="BIG-G",
-        model=np.repeat([f"BIG-G {size}" for size in wide], len(wide)),
-        params=np.repeat(params, len(wide)),
-        task=[*wide.index.get_level_values("task")] * wide.shape[1],
-        item=np.tile(wide.index.get_level_values("item"), wide.shape[1]),
-        is_greedy=wide.to_numpy().ravel("F"),
-    )
-    table.attrs.update(wide.attrs)
+    answers = _read("bigbench_bigg_items")
+    table = items_table(**answers)
+    table.attrs.update(answers.attrs)
     return table
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from mirage_lib.items import ItemsError
+from mirage_lib.items import ItemsError, validate
 from mirage_lib.stats import mean_interval
 
 
@@ -94,8 +94,7 @@ def beside_kept(live: pd.DataFrame, kept: pd.DataFrame, metric) -> pd.DataFrame:
 
 def _questions(items: pd.DataFrame, metrics, by: list[str]) -> pd.DataFrame:
     """A row a question: the columns of `by`, its number where there is one, its mean score by each metric."""
-    if items.empty:
-        raise ItemsError("the items table is empty: there is nothing to score, and the score of nothing is unknown")
+    validate(items)
     for name in by:
         if name not in items:
             raise ItemsError(f"there is no column {name!r} to score by: the table has {', '.join(items.columns)}")

@@ -226,18 +226,16 @@ def fit_power_law(x, y) -> Fit:
     x, y = _points(x, y, 3)
     if (x <= 0).any() or (y <= 0).any() or np.ptp(x) == 0 or np.ptp(y) == 0:
         raise ValueError("a power law needs x > 0 and y > 0, more than one of each; leave zeros out, and say so")
-    logx, logy = np.log(x), np.log(y)
-    centre, level = logx.mean(), logy.mean()
-    line = stats.linregress(logx, logy)
+    centre = np.log(x).mean()
+    line = stats.linregress(np.log(x) - centre, np.log(y))
     t = stats.t.ppf(0.975, len(x) - 2)
-    level_se = _residual_se(logy - level - line.slope * (logx - centre), 2) / math.sqrt(len(x))
-    log_c = centre - level / line.slope
-    log_c_se = math.hypot(level_se, level / line.slope * line.stderr) / abs(line.slope)
+    log_c = centre - line.intercept / line.slope
+    log_c_se = math.hypot(line.intercept_stderr, line.intercept / line.slope * line.stderr) / abs(line.slope)
     with np.errstate(over="ignore"):
         c = Estimate(*np.exp([log_c, log_c - t * log_c_se, log_c + t * log_c_se]))
     return Fit(
         {"alpha": Estimate(line.slope, line.slope - t * line.stderr, line.slope + t * line.stderr), "c": c},
-        lambda new: np.exp(level + line.slope * (np.log(np.asarray(new, float)) - centre)),
+        lambda new: np.exp(line.intercept + line.slope * (np.log(np.asarray(new, float)) - centre)),
     )
 
 
@@ -280,7 +278,8 @@ def fit_sigmoid(x, y) -> Fit:
         # a direction that the points do not fix has an infinite error, which a pseudo-inverse would call zero
         spread = np.where(sizes > 1e-8 * sizes[0], 1 / sizes, np.inf)[:, None]
         error = np.sqrt((np.where(np.abs(directions) > 1e-6, spread * directions, 0.0) ** 2).sum(0))
-    half = stats.t.ppf(0.975, len(x) - 4) * error * max(_residual_se(best.fun, 4), 1e-12)
+    residual_se = math.sqrt(2 * best.cost / (len(x) - 4))
+    half = stats.t.ppf(0.975, len(x) - 4) * error * max(residual_se, 1e-12)
     ends = [Estimate(v, v - h, v + h) for v, h in zip(best.x, half, strict=True)]
     parameters = dict(zip(("floor", "ceiling", "slope", "midpoint"), ends, strict=True))
     with np.errstate(over="ignore"):
@@ -321,7 +320,3 @@ def _points(x, y, least: int) -> tuple[np.ndarray, np.ndarray]:
     if x.shape != y.shape or x.ndim != 1 or len(x) < least or not (np.isfinite(x) & np.isfinite(y)).all():
         raise ValueError(f"x and y must be one-dimensional, finite, of one length and at least {least} long")
     return x, y
-
-
-def _residual_se(residuals: np.ndarray, n_parameters: int) -> float:
-    return float(np.sqrt((residuals**2).sum() / max(len(residuals) - n_parameters, 1)))

@@ -8,7 +8,10 @@ The same arguments give the same table. Questions are drawn from a fixed quarter
 every example and out of everything that the bundled ladder was trained on.
 """
 
+import functools
 import json
+import lzma
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +28,6 @@ LAYOUTS = {
     # the layout of the arithmetic experiment in Biderman et al. (2023), section 3.3
     "question": ("Q:What is {a} {word} {b}? A:", " {answer}\n"),
 }
-# The chain: number of rules for each last digit, doubling from one rule to five hundred
-RULES = np.array([1, 2, 4, 8, 16, 32, 64, 125, 250, 500])
-PROMPT_DIGITS = 7
-LINKS = 8
 
 
 class TaskError(ValueError):
@@ -123,77 +122,38 @@ def arithmetic(
     return _table(name, contexts, problems)
 
 
-def rules() -> list[np.ndarray]:
-    """The chain's tables: for each last digit its rules (u, v), shape (number of rules, 2); always the same.
+@functools.cache
+def library_text(part: str) -> str:
+    """The source of Python 3.11's standard library: printable ASCII and newlines, tests left out.
 
-    >>> [len(table) for table in rules()] == RULES.tolist()
-    True
+    part : "train", nine files in ten, which the ladder's text family reads; or "held-out", the others, for questions.
+        `tools/ladder_text.py` made both; the licence is PSF-2.0 (mirage_lib/data/LICENSE-stdlib.txt).
+
+    >>> len(library_text("held-out"))
+    584743
     """
-    rng = np.random.default_rng(2304)
-    # multiplication by 1, 3, 7 or 9 modulo 10 loses no digit, so no digit becomes rare further down the chain
-    return [np.column_stack([rng.choice([1, 3, 7, 9], m), rng.integers(10, size=m)]) for m in RULES]
+    return lzma.decompress((Path(__file__).with_name("data") / f"stdlib-{part}.txt.xz").read_bytes()).decode()
 
 
-def chain_digits(start: np.ndarray, links: int = LINKS) -> np.ndarray:
-    """Continue rows of digits by the chain's rules; shape (n, 7) to (n, 7 + links).
+def continuation(n: int = 1000, length: int = 16, context: int = 96, seed: int = 0) -> pd.DataFrame:
+    """Go on with a text: n places of the held-out library text, `context` characters before and `length` after each.
 
-    The last five digits x a b c l give the next one: l chooses a list of m rules, the number abc, from 000 to 999,
-    divides it into m parts and chooses rule (u, v) number floor(abc m / 1000), and the next digit is u x + v modulo 10.
-    A list of few rules is learned soon, one of many late: skills graded in size.
+    No place follows a space. What follows stays on its line and has no two spaces nor three times one character in a
+    row: a model that knows nothing else would guess them. Score the first L characters (`items.first_tokens`) for the
+    same answers at every length L.
 
-    >>> chain_digits(np.array([[1, 2, 3, 4, 5, 6, 0]]), links=1).shape
-    (1, 8)
+    >>> continuation(n=1, length=6, context=40).loc[0, ["prompt", "target"]].tolist()
+    ['            if remainder * 2 < self.deno', 'minato']
     """
-    tables = rules()
-    first = np.cumsum([0, *RULES[:-1]])
-    table = np.concatenate(tables)
-    digits = np.empty((len(start), start.shape[1] + links), np.int64)
-    digits[:, : start.shape[1]] = start
-    for t in range(start.shape[1], digits.shape[1]):
-        x, a, b, c, last = digits[:, t - 5 : t].T
-        u, v = table[first[last] + (100 * a + 10 * b + c) * RULES[last] // 1000].T
-        digits[:, t] = (u * x + v) % 10
-    return digits
-
-
-def chain_starts(kept: bool, n: int, rng) -> np.ndarray:
-    """n rows of seven digits to start a chain from, held out or not, shape (n, 7)."""
-    place = 10 ** np.arange(PROMPT_DIGITS)[::-1]
-    drawn = _drawn(
-        n,
-        lambda: rng.integers(10, size=(5 * n, PROMPT_DIGITS)),
-        lambda rows: held_out(rows @ place, rows @ place) == kept,
-    )
-    return drawn.reshape(-1, PROMPT_DIGITS)
-
-
-def chain_lines(digits: np.ndarray) -> list[tuple[str, str]]:
-    """Chains as (question, answer).
-
-    >>> chain_lines(np.array([[1, 2, 3, 4, 5, 6, 7, 8, 9]]))
-    [('1234567=', '89\\n')]
-    """
-    rows = ["".join(row) for row in digits.astype(str).tolist()]
-    return [(row[:PROMPT_DIGITS] + "=", row[PROMPT_DIGITS:] + "\n") for row in rows]
-
-
-def chain(n: int = 200, links: int = LINKS, shots: int = 2, shot_sets: int = 1, seed: int = 0) -> pd.DataFrame:
-    """Modular arithmetic in a chain: seven digits are given, `links` more follow (see `chain_digits`).
-
-    Only the ladder's chain models can do it: the rules are in their weights, the examples only show the layout.
-    Score the first L digits (`items.first_tokens`) for the same answers at every length L.
-
-    >>> chain(n=1, shots=0).loc[0, "digits"].item()
-    8
-    """
-    if n < 1 or links < 1 or shots < 0 or shot_sets < 1:
-        raise TaskError("a chain needs n, links and shot_sets of at least 1, and shots of at least 0")
-    rng = np.random.default_rng([seed, 10])
-    problems = chain_lines(chain_digits(np.unique(chain_starts(True, 2 * n, rng), axis=0), links))
-    problems = [problems[i] for i in rng.permutation(len(problems))[:n]]
-    examples = chain_lines(chain_digits(chain_starts(False, shots * shot_sets, rng), links)) if shots else []
-    contexts = ["".join("".join(pair) for pair in examples[s * shots : (s + 1) * shots]) for s in range(shot_sets)]
-    return _table("chain", contexts, problems)
+    if min(n, length, context) < 1:
+        raise TaskError("a continuation needs n, length and context of at least 1")
+    text = library_text("held-out")
+    rule = rf"(?<! )(?=[^\n]{{{length}}})(?!.{{0,{length - 1}}}?(?:  |(.)\1\1))"
+    places = [found.start() for found in re.finditer(rule, text) if found.start() >= context]
+    if n > len(places):
+        raise TaskError(f"the held-out text has {len(places):,} such places: ask for n={len(places)} or fewer")
+    chosen = np.random.default_rng([seed, 11]).permutation(places)[:n].tolist()
+    return _table("continuation", [""], [(text[i - context : i], text[i : i + length]) for i in chosen])
 
 
 def _table(name: str, contexts: list[str], problems: list[tuple[str, str]]) -> pd.DataFrame:

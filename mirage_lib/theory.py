@@ -1,4 +1,4 @@
-"""The toy model of the paper in closed form, the corrections it needs, and items drawn from the same models.
+"""The toy model of the paper in closed form, and items drawn from the same model.
 
 N parameters give a cross-entropy of CE nats a token, CE gives a probability p a token, and p decides every score
 (Schaeffer et al. 2023, section 2 and figure 2). Most functions take arrays and broadcast. Every closed form has
@@ -7,7 +7,6 @@ its Monte Carlo twin: `draw_items` and `draw_choices` write an items table that 
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, logsumexp
 
 from mirage_lib.items import Ragged, items_table
 
@@ -65,16 +64,13 @@ def token_edit_distance(p, length):
     return np.asarray(length) * (1 - _probability(p))
 
 
-# The toy for multiple choice: the correct option has mass p; its K - 1 competitors split the rest, 1 - p, at
-# random, every split as likely as any other (a flat Dirichlet: a stick broken at K - 2 uniform points).
-
-
 def multiple_choice_grade(p, options):
     """P(the correct option of K has the most mass) when K - 1 competitors split 1 - p as a flat Dirichlet (figure 2D).
 
-    0 below p = 1/K, 1 above p = 1/2, in between the chance that no piece of a stick broken into K - 1 is longer
-    than x = p / (1 - p): sum_j (-1)^j C(K-1, j) (1 - j x)_+^(K-2) (Feller 1971, section I.9). With K the size of the
-    vocabulary it is also the chance that greedy decoding finds a token of probability p.
+    Every split is as likely as any other: a stick broken at K - 2 uniform points. The grade is 0 below p = 1/K, 1 above
+    p = 1/2, in between the chance that no piece is longer than x = p / (1 - p):
+    sum_j (-1)^j C(K-1, j) (1 - j x)_+^(K-2) (Feller 1971, section I.9). With K the size of the vocabulary it is also
+    the chance that greedy decoding finds a token of probability p.
 
     >>> multiple_choice_grade([0.2, 0.4, 0.6], options=4).round(3).tolist()
     [0.0, 0.667, 1.0]
@@ -111,80 +107,6 @@ def brier_target(p):
     0.25
     """
     return (1 - _probability(p)) ** 2
-
-
-def gamma_accuracy(shape, scale):
-    """E[exp(-CE_i)] = (1 + scale)^-shape when CE_i ~ Gamma(shape, scale) over items, mean shape * scale nats.
-
-    A power law of the mean, not exp(-mean): at the same mean, unequal items are answered more often.
-
-    >>> print(gamma_accuracy(shape=0.5, scale=4.0).round(3))
-    0.447
-    """
-    return (1 + np.asarray(scale, float)) ** -np.asarray(shape, float)
-
-
-def beta_accuracy(a, b, length):
-    """E[p^L] = B(a + L, b) / B(a, b) when an item's per-token p ~ Beta(a, b): falls as L^-b, not as a power of p.
-
-    >>> print(beta_accuracy(2, 1, 20).round(3))
-    0.091
-    """
-    return np.exp(betaln(np.asarray(a) + length, b) - betaln(a, b))
-
-
-def poisson_length_accuracy(p, mean_extra):
-    """E[p^L] = p exp(-m (1 - p)) when the length L is 1 + Poisson(m): more than p^E[L] (Jensen).
-
-    >>> print(poisson_length_accuracy(0.5, 4).round(4))
-    0.0677
-    """
-    p = _probability(p)
-    return p * np.exp(-np.asarray(mean_extra) * (1 - p))
-
-
-def renyi_entropy(probs, order):
-    """Renyi entropy of the distributions in the last axis of `probs`, in nats; order 1 is Shannon's, inf is -ln max p.
-
-    Falls with the order, so exp(-H_1) <= sum p^2 = exp(-H_2) <= max p = exp(-H_inf). ValueError for a negative order.
-
-    >>> [float(renyi_entropy([0.5, 0.25, 0.25], order).round(4)) for order in (1, 2, np.inf)]
-    [1.0397, 0.9808, 0.6931]
-    """
-    if order < 0:
-        raise ValueError("the order of a Renyi entropy is 0 or more")
-    probs = np.asarray(probs, float)
-    # what cannot happen is left out: zero to the power of zero would count it
-    logs = np.log(probs, where=probs > 0, out=np.full_like(probs, -np.inf))
-    if order == 1:
-        return -(probs * np.where(probs > 0, logs, 0)).sum(-1)
-    if np.isinf(order):
-        return -logs.max(-1)
-    # powers of a high order are too small for numbers, their logarithms are not
-    return logsumexp(np.where(probs > 0, order * np.where(probs > 0, logs, 0), -np.inf), axis=-1) / (1 - order)
-
-
-def decoding_distribution(probs, temperature=1.0, top_p=1.0):
-    """What sampling really draws from: p^(1/T) / Z, cut to the nucleus and renormalised. Last axis: tokens.
-
-    The nucleus is the smallest set of most likely tokens with mass >= top_p (Holtzman et al. 2020).
-    temperature > 0, 0 < top_p <= 1, else ValueError.
-
-    >>> decoding_distribution([0.5, 0.3, 0.2], top_p=0.6).round(3).tolist()
-    [0.625, 0.375, 0.0]
-    """
-    if not (temperature > 0 and 0 < top_p <= 1):
-        raise ValueError("temperature must be > 0 and top_p in (0, 1]; for greedy decoding take the argmax")
-    probs = np.asarray(probs, float)
-    scaled = (probs / probs.max(-1, keepdims=True)) ** (1 / temperature)
-    scaled /= scaled.sum(-1, keepdims=True)
-    order = np.argsort(-scaled, axis=-1, kind="stable")
-    ranked = np.take_along_axis(scaled, order, -1)
-    mass_before = ranked.cumsum(-1) - ranked
-    kept = np.where(mass_before < top_p - 1e-12, ranked, 0.0)
-    cut = np.zeros_like(scaled)
-    np.put_along_axis(cut, order, kept, -1)
-    return cut / cut.sum(-1, keepdims=True)
 
 
 def draw_items(p, length, n_items, rng, vocabulary=10, greedy=False, **columns) -> pd.DataFrame:

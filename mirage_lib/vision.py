@@ -89,16 +89,6 @@ def autoencoder(data: images.ImageSet, width: int, seed: int = 0, steps: int = 8
     return _measured("autoencoder", data, width, seed, network, squared_error=error.double().cpu().numpy())
 
 
-def reconstruct(network, data: images.ImageSet, pictures: np.ndarray) -> np.ndarray:
-    """What an autoencoder makes of pictures, shape (n, height, width, 3) as they are; its numbers may leave [0, 1]."""
-    import torch
-
-    mean = _tensor(data.train).flatten(1).mean(0)
-    with torch.no_grad():
-        made = network(SMALL * (_tensor(pictures).flatten(1) - mean)) + mean
-    return made.view(pictures.shape).cpu().numpy()
-
-
 def omniglot(data: images.ImageSet, width: int, seed: int = 0, steps: int = 600) -> Trained:
     """Name the characters of a sequence, image, label, image, label...; an item is a sequence, with five `is_greedy`.
 

@@ -24,7 +24,7 @@ def mirage(*words):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A ladder model after two steps."""
-    return ladder.train(ladder.Cell("arithmetic", "3k", 0), tmp_path_factory.mktemp("models"), steps=2)
+    return ladder.train(ladder.Cell("arithmetic", "3k", 0, 2), tmp_path_factory.mktemp("models"))
 
 
 def test_the_command_is_installed():
@@ -129,9 +129,9 @@ def test_tasks_by_name(tmp_path):
 
     file = tmp_path / "mine.jsonl"
     file.write_text('{"prompt": "1 + 1 =", "target": " 2\\n"}\n')
-    names = [table["task"].iloc[0] for table in asked(f"addition,chain,memo-trap,{file}")]
+    names = [table["task"].iloc[0] for table in asked(f"addition,continuation,memo-trap,{file}")]
     # a fixed list of questions has no seed
-    assert names == ["addition-2", "addition-2", "chain", "chain", "memo-trap", "mine"]
+    assert names == ["addition-2", "addition-2", "continuation", "continuation", "memo-trap", "mine"]
     both = pd.concat(asked("addition"))
     assert both["item"].nunique() == 6 and both["shot_set"].tolist() == [0, 0, 0, 1, 1, 1]
     assert both["prompt"].nunique() == 6
@@ -198,13 +198,13 @@ def test_no_interval_leaves_0_to_1_or_has_no_width():
 
 
 def test_ladder_train(tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder, "STEPS", {"arithmetic": 2, "chain": 2})
-    words = ["ladder", "train", "--family", "chain", "--rungs", "3k", "--processes", "1", "--out", tmp_path]
+    monkeypatch.setattr(ladder, "TRAININGS", {("text", 2): {3: "7k", 1: "10k"}})
+    words = ["ladder", "train", "--family", "text", "--rungs", "7k", "--processes", "1", "--out", tmp_path]
     result = mirage(*words)
     assert result.exit_code == 0, result.output
-    assert "3 models, 3 to be trained" in result.output and "chain-3k-seed2" in result.output
+    assert "3 models, 3 to be trained" in result.output and "text-7k-seed2-2" in result.output
     assert sorted(file.parent.name for file in tmp_path.glob("*/training.json")) == [
-        f"chain-3k-seed{seed}" for seed in range(3)
+        f"text-7k-seed{seed}-2" for seed in range(3)
     ]
     assert "3 models, 0 to be trained" in mirage(*words).output
 
@@ -227,7 +227,7 @@ def test_ladder_train(tmp_path, monkeypatch):
         (["metrics", "empty"], "empty holds no results: run a sweep into it first"),
         (["metrics", "other.parquet"], "needs the column 'is_greedy'"),
         (["ladder", "train", "--rungs", "9k"], "there is no '9k' in the ladder: choose of 3k, 7k"),
-        (["ladder", "train", "--family", "poetry"], "there is no 'poetry' in the ladder: choose of arithmetic, chain"),
+        (["ladder", "train", "--family", "poetry"], "there is no 'poetry' in the ladder: choose of arithmetic, text"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message(words, message, tmp_path, monkeypatch):

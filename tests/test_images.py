@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import lzma
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import draw_characters
 import numpy as np
 import pooch
 import pytest
@@ -518,25 +520,19 @@ def drawn():
 
 
 def test_the_seed_gives_the_characters(drawn):
-    few = [images.drawn_characters(classes=5, seed=seed) for seed in (0, 0, 1)]
-    assert few[0].about == few[1].about
-    assert all(np.array_equal(a, b) for a, b in zip(few[0][:4], few[1][:4], strict=True))
-    assert not np.array_equal(few[0].train, few[2].train)
-    assert "classes=5, drawings=20, seed=1" in few[2].about["source"]
+    """The file that the library carries holds what the tool draws, bit by bit."""
+    with lzma.open(images.DRAWN) as file:
+        assert np.array_equal(np.load(file), draw_characters.draw())
+    few = [draw_characters.draw(classes=5, seed=seed) for seed in (0, 0, 1)]
+    assert np.array_equal(few[0], few[1]) and not np.array_equal(few[0], few[2])
+    assert images.DRAWN.stat().st_size < 400_000
 
 
-def test_three_quarters_of_the_drawings_are_to_learn_from():
-    got = images.drawn_characters(classes=3, drawings=8)
-    check(got, 3)
-    assert got.train.shape == (18, 28, 28)
-    assert got.train_labels.tolist() == [0] * 6 + [1] * 6 + [2] * 6
-    assert got.test_labels.tolist() == [0, 0, 1, 1, 2, 2]
-
-
-@pytest.mark.parametrize("size", [{"classes": 0}, {"drawings": 3}])
-def test_too_few_drawings_are_refused(size):
-    with pytest.raises(ValueError, match=f"not {size.get('classes', 200)} and {size.get('drawings', 20)}"):
-        images.drawn_characters(**size)
+def test_three_quarters_of_the_drawings_are_to_learn_from(drawn):
+    check(drawn, 200)
+    assert drawn.train.shape == (3000, 28, 28)
+    assert drawn.train_labels.tolist() == np.repeat(range(200), 15).tolist()
+    assert drawn.test_labels.tolist() == np.repeat(range(200), 5).tolist()
 
 
 def test_drawings_of_a_class_are_alike_and_none_is_a_copy(drawn):

@@ -20,6 +20,7 @@ LEVELS = [
     ["passes"],
     ["lm", "ladder", "vision"],
     ["scores", "compare"],
+    ["logs"],
     ["sweep", "audit"],
     ["figures", "claims"],
     ["cli"],

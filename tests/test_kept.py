@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sample_book
 
-from mirage_lib import items, kept, metrics
+from mirage_lib import families, items, kept, lm, metrics, tasks
 
 SPEC = importlib.util.spec_from_file_location("kept_tool", sample_book.ROOT / "tools" / "kept.py")
 tool = importlib.util.module_from_spec(SPEC)
@@ -125,10 +125,25 @@ def test_a_name_in_one_place_only_is_told(folder):
     assert line.startswith("products: only in one of")
 
 
+@pytest.mark.filterwarnings("ignore:.* end without a stop")
+def test_the_large_exam_is_what_measuring_says():
+    """Its first places, the smallest size: how many characters are right from the first."""
+    model = families.load("text-7k-seed0")
+    task = tasks.continuation(20_000).head(60)
+    hits = items.ragged(lm.measure(model, task), "is_greedy").lists()
+    wanted = [([*hit, False]).index(False) for hit in hits]
+    exam = kept.load(tool.EXAM)
+    of_size = exam[exam["params"] == model.params]
+    assert of_size["item"].tolist() == list(range(20_000))
+    told = of_size["right_for"].head(60).tolist()
+    # another processor may round one place otherwise
+    assert sum(a != b for a, b in zip(told, wanted, strict=True)) <= 1
+
+
 @pytest.mark.parametrize("file", sorted(kept.FOLDER.glob("*.parquet")), ids=lambda file: file.stem)
 def test_what_is_kept_can_be_scored(file):
     answers = kept.load(file.stem)
     for column, metric in (("is_greedy", metrics.exact_match), ("output", metrics.token_edit_distance)):
         if column in answers:
             assert metric(answers).notna().all()
-    assert {"is_greedy", "output", "squared_error"} & set(answers.columns)
+    assert {"is_greedy", "output", "squared_error", "right_for"} & set(answers.columns)

@@ -17,18 +17,20 @@ from joblib import Parallel, delayed
 from mirage_lib import families, ladder, lm, tasks
 from mirage_lib.ladder import Cell
 
-SMALL = Cell("arithmetic", "3k", 0)
+STEPS = 24
+RECIPE = Cell("arithmetic", "3k", 0)
+SMALL = RECIPE._replace(steps=STEPS)
 PROBLEM = re.compile(r"(\d+)([+*])(\d+)=(\d+)")
 
 
-def text(ids) -> str:
-    return "".join(ladder.VOCABULARY[i] for i in ids)
+def text(ids, family="arithmetic") -> str:
+    return "".join(ladder.VOCABULARY[family][i] for i in ids)
 
 
 # ---------------------------------------------------------------- rungs
 
 
-def test_rungs_are_geometric_with_one_head_dimension_and_three_seeds_below_300_000():
+def test_rungs_are_geometric_with_one_head_dimension_and_several_seeds_below_300_000():
     sizes = []
     for rung, (width, layers) in ladder.RUNGS.items():
         with torch.device("meta"):
@@ -43,17 +45,21 @@ def test_rungs_are_geometric_with_one_head_dimension_and_three_seeds_below_300_0
         # the name says about the size
         named = float(rung[:-1]) * {"k": 1e3, "m": 1e6}[rung[-1]]
         assert named == pytest.approx(sizes[-1], rel=0.12)
-        assert len(ladder.SEEDS[rung]) >= (3 if sizes[-1] <= 300_000 else 1)
-    assert len(sizes) >= 8
+        for family, steps in ladder.TRAININGS:
+            seeds = [cell.seed for cell in ladder.cells(family) if (cell.rung, cell.steps) == (rung, steps)]
+            assert len(seeds) != 1 or sizes[-1] > 300_000
+            assert layers > 1 or family == "arithmetic" or not seeds
+    assert len(sizes) >= 9
+    assert all(len({cell.rung for cell in ladder.cells(family)}) >= 9 for family in ladder.VOCABULARY)
     assert sizes[0] < 4000 and 2e6 < sizes[-1] < 3e6
     ratios = np.diff(np.log(sizes))
-    assert (ratios > np.log(1.5)).all() and (ratios < np.log(4)).all()
+    assert (ratios > np.log(1.25)).all() and (ratios < np.log(4)).all()
 
 
 def test_every_cell_is_trained_once_the_largest_first():
     cells = ladder.cells()
-    assert len(set(cells)) == len(cells) == len(ladder.STEPS) * sum(map(len, ladder.SEEDS.values()))
-    assert {cell.family for cell in cells} == set(ladder.STEPS)
+    assert len({cell.name for cell in cells}) == len(cells)
+    assert {(cell.family, cell.steps) for cell in cells} == set(ladder.TRAININGS)
     order = [list(ladder.RUNGS).index(cell.rung) for cell in cells]
     assert order == sorted(order, reverse=True)
 
@@ -65,43 +71,52 @@ def test_a_seed_fixes_the_start():
 
 
 def test_an_untrained_model_knows_nothing():
-    model = ladder.new_model("57k", 0)
-    ids, answer = ladder.sequences("arithmetic", 0, 0, n=50)
-    loss = tiny_models.answer_loss(model, ids, answer)
-    assert abs(loss - np.log(len(ladder.VOCABULARY))) < 0.3
+    for family, vocabulary in ladder.VOCABULARY.items():
+        model = ladder.new_model("57k", 0, family)
+        ids, answer = ladder.sequences(family, 0, 0, n=50)
+        loss = tiny_models.answer_loss(model, ids, answer)
+        assert abs(loss - np.log(len(vocabulary))) < 0.3
 
 
 # ---------------------------------------------------------------- tokenizer and data
 
 
-def test_the_tokenizer_gives_back_what_it_took(tmp_path):
+@pytest.mark.parametrize(
+    ("family", "line"), [("arithmetic", "12+34=46\n9*9=81\n"), ("text", "if x[0] != '~':  # why?\n    y += `1`\n")]
+)
+def test_the_tokenizer_gives_back_what_it_took(tmp_path, family, line):
     from transformers import AutoTokenizer
 
-    ladder.tokenizer().save_pretrained(tmp_path)
-    for tokenizer in (ladder.tokenizer(), AutoTokenizer.from_pretrained(tmp_path)):
-        line = "12+34=46\n9*9=81\n" + ladder.END
-        ids = tokenizer(line)["input_ids"]
-        assert ids == [*(ladder.VOCABULARY.index(c) for c in line.removesuffix(ladder.END)), 0]
-        assert tokenizer.decode(ids) == line
-        assert len(tokenizer) == len(ladder.VOCABULARY)
+    vocabulary = ladder.VOCABULARY[family]
+    ladder.tokenizer(family).save_pretrained(tmp_path)
+    for tokenizer in (ladder.tokenizer(family), AutoTokenizer.from_pretrained(tmp_path)):
+        ids = tokenizer(line + ladder.END)["input_ids"]
+        assert ids == [*(vocabulary.index(c) for c in line), 0] == [*ladder.token_ids(family, line), 0]
+        assert tokenizer.decode(ids) == line + ladder.END
+        assert len(tokenizer) == len(vocabulary)
         assert tokenizer.eos_token_id == 0
         assert set(lm.stops(tokenizer)) == {0, 1}
 
 
-@pytest.mark.parametrize("family", ladder.STEPS)
+@pytest.mark.parametrize("family", ladder.VOCABULARY)
 def test_sequences_are_the_same_again_and_differ_by_seed_and_chunk(family):
     first = ladder.sequences(family, 0, 0, n=50)
     for one, two in zip(first, ladder.sequences(family, 0, 0, n=50), strict=True):
         np.testing.assert_array_equal(one, two)
     for seed, chunk in [(1, 0), (0, 1)]:
         assert (ladder.sequences(family, seed, chunk, n=50)[0] == first[0]).mean() < 0.6
-    assert first[0].shape == first[1].shape == (50, ladder.LENGTH)
+    assert first[0].shape == first[1].shape == (50, ladder.LENGTH[family])
 
 
-@pytest.mark.parametrize("family", ladder.STEPS)
+def test_text_is_read_as_it_is_and_every_character_counts():
+    ids, counted = ladder.sequences("text", 1, 5, n=50)
+    assert counted.all()
+    assert all(text(row, "text") in tasks.library_text("train") for row in ids)
+
+
 @pytest.mark.parametrize(("seed", "chunk"), [(0, 0), (1, 5)])
-def test_every_line_is_right_and_only_its_answer_counts(family, seed, chunk):
-    ids, answer = ladder.sequences(family, seed, chunk, n=200)
+def test_every_line_is_right_and_only_its_answer_counts(seed, chunk):
+    ids, answer = ladder.sequences("arithmetic", seed, chunk, n=200)
     kinds = {}
     for row, counts in zip(ids.tolist(), answer.tolist(), strict=True):
         for line, mask in zip(text(row).splitlines(keepends=True), lines_of(row, counts), strict=True):
@@ -110,17 +125,11 @@ def test_every_line_is_right_and_only_its_answer_counts(family, seed, chunk):
             assert mask == [False] * min(len(line), len(question)) + [True] * max(0, len(line) - len(question))
             if not line.endswith("\n"):
                 continue
-            if family == "chain":
-                start, result = line.strip().split("=")
-                digits = tasks.chain_digits(np.array([[int(c) for c in start]]))[0]
-                assert "".join(map(str, digits)) == start + result
-            else:
-                a, symbol, b, result = PROBLEM.fullmatch(line.strip()).groups()
-                assert int(result) == (int(a) + int(b) if symbol == "+" else int(a) * int(b))
-                assert len(a) == len(b)
-                kinds[symbol, len(a)] = kinds.get((symbol, len(a)), 0) + 1
-    if family == "arithmetic":
-        assert set(kinds) == {(tasks.SYMBOLS[operation][0], digits) for operation, digits in ladder.MIXTURE}
+            a, symbol, b, result = PROBLEM.fullmatch(line.strip()).groups()
+            assert int(result) == (int(a) + int(b) if symbol == "+" else int(a) * int(b))
+            assert len(a) == len(b)
+            kinds[symbol, len(a)] = kinds.get((symbol, len(a)), 0) + 1
+    assert set(kinds) == {(tasks.SYMBOLS[operation][0], digits) for operation, digits in ladder.MIXTURE}
 
 
 def lines_of(row, counts):
@@ -128,7 +137,7 @@ def lines_of(row, counts):
     found = [[]]
     for token, counted in zip(row, counts, strict=True):
         found[-1].append(counted)
-        if ladder.VOCABULARY[token] == "\n":
+        if token == 1:
             found.append([])
     return [mask for mask in found if mask]
 
@@ -146,20 +155,19 @@ def test_the_mixture_is_what_it_says():
 def test_the_loss_is_that_of_the_answers(tmp_path, monkeypatch):
     """The first loss of a training equals the one computed token by token."""
     monkeypatch.setattr(ladder, "BATCH", 4)
-    ladder.train(SMALL, tmp_path, steps=1)
+    cell = SMALL._replace(steps=1)
+    ladder.train(cell, tmp_path)
     ids, answer = ladder.sequences(SMALL.family, SMALL.seed, 0)
     model = ladder.new_model(SMALL.rung, SMALL.seed)
     losses = []
     for row, counts in zip(torch.from_numpy(ids[:4]), answer[:4], strict=True):
         for t in np.flatnonzero(counts):
             losses.append(-model(row[None, :t]).logits[0, -1].log_softmax(-1)[row[t]].item())
-    record = json.loads((tmp_path / SMALL.name / "training.json").read_text())
+    record = json.loads((tmp_path / cell.name / "training.json").read_text())
     assert record["loss"] == [pytest.approx(np.mean(losses), abs=1e-4)]
 
 
 # ---------------------------------------------------------------- training
-
-STEPS = 24
 
 
 def shorten(patch: pytest.MonkeyPatch):
@@ -180,7 +188,7 @@ def trained(tmp_path_factory):
     """A short training that nothing interrupted."""
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
-        return ladder.train(SMALL, tmp_path_factory.mktemp("trained"), STEPS)
+        return ladder.train(SMALL, tmp_path_factory.mktemp("trained"))
 
 
 def contents(folder: Path) -> dict:
@@ -188,12 +196,12 @@ def contents(folder: Path) -> dict:
 
 
 def test_training_twice_gives_the_same_files(short, trained, tmp_path):
-    again = ladder.train(SMALL, tmp_path, STEPS)
+    again = ladder.train(SMALL, tmp_path)
     assert contents(again) == contents(trained)
     names = {"config.json", "model.safetensors", "generation_config.json"}
     checkpoints = {f"step{step}/{name}" for step in (6, 16) for name in names}
     assert set(contents(again)) == names | checkpoints | {"tokenizer.json", "tokenizer_config.json", "training.json"}
-    other = ladder.train(SMALL._replace(seed=1), tmp_path, STEPS)
+    other = ladder.train(SMALL._replace(seed=1), tmp_path)
     assert contents(other)["model.safetensors"] != contents(trained)["model.safetensors"]
 
 
@@ -231,7 +239,7 @@ def test_a_training_that_is_interrupted_at_any_moment_ends_the_same(short, train
         with pytest.MonkeyPatch.context() as patch:
             interrupt(patch, int(rng.integers(4, 16)))
             try:
-                ladder.train(SMALL, tmp_path, STEPS)
+                ladder.train(SMALL, tmp_path)
                 break
             except Stop:
                 stops += 1
@@ -248,9 +256,9 @@ def test_the_last_moments_of_a_training_leave_nothing(short, trained, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             interrupt(patch, countdown)
             with pytest.raises(Stop):
-                ladder.train(SMALL, tmp_path / str(countdown), STEPS)
+                ladder.train(SMALL, tmp_path / str(countdown))
         assert not (tmp_path / str(countdown) / SMALL.name / "training.json").exists()
-        assert contents(ladder.train(SMALL, tmp_path / str(countdown), STEPS)) == contents(trained)
+        assert contents(ladder.train(SMALL, tmp_path / str(countdown))) == contents(trained)
 
 
 KILLED = """
@@ -266,7 +274,7 @@ def waiting(family, seed, chunk):
         time.sleep(600)
     return sequences(family, seed, chunk)
 ladder.sequences = waiting
-ladder.train(test_ladder.SMALL, Path(sys.argv[1]), test_ladder.STEPS)
+ladder.train(test_ladder.SMALL, Path(sys.argv[1]))
 """
 
 
@@ -286,7 +294,7 @@ def test_a_training_that_is_killed_goes_on(short, trained, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         sequences = ladder.sequences
         patch.setattr(ladder, "sequences", lambda *cell: done.append(cell[2]) or sequences(*cell))
-        ladder.train(SMALL, tmp_path, STEPS)
+        ladder.train(SMALL, tmp_path)
     assert done == [3, 4, 5]  # nothing is done twice
     assert contents(tmp_path / SMALL.name) == contents(trained)
 
@@ -294,39 +302,29 @@ def test_a_training_that_is_killed_goes_on(short, trained, tmp_path):
 def test_what_is_trained_is_not_trained_again(trained, monkeypatch):
     monkeypatch.setattr(ladder, "new_model", None)
     before = contents(trained)
-    assert ladder.train(SMALL, trained.parent, STEPS) == trained
+    assert ladder.train(SMALL, trained.parent) == trained
     assert contents(trained) == before
 
 
 def test_what_is_missing_is_trained_the_largest_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder, "STEPS", {"arithmetic": 1, "chain": 1})
-    monkeypatch.setattr(ladder, "SEEDS", dict.fromkeys(ladder.RUNGS, (0,)))
-    done = ladder.train_all(tmp_path, "chain", ("3k", "7k"), processes=1)
-    assert [path.name for path in done] == ["chain-7k-seed0", "chain-3k-seed0"]
+    monkeypatch.setattr(ladder, "TRAININGS", {("arithmetic", 1): {1: "7k"}, ("text", 1): {1: "7k 10k"}})
+    done = ladder.train_all(tmp_path, "text", processes=1)
+    assert [path.name for path in done] == ["text-10k-seed0-1", "text-7k-seed0-1"]
     assert all((path / "training.json").exists() for path in done)
 
 
 def test_two_processes_train_what_one_would(tmp_path):
-    cells = [SMALL, SMALL._replace(seed=1)]
-    two = Parallel(n_jobs=2, batch_size=1)(delayed(ladder.train)(cell, tmp_path / "two", 2) for cell in cells)
+    cells = [SMALL._replace(steps=2), SMALL._replace(seed=1, steps=2)]
+    two = Parallel(n_jobs=2, batch_size=1)(delayed(ladder.train)(cell, tmp_path / "two") for cell in cells)
     for cell, path in zip(cells, two, strict=True):
-        assert contents(path) == contents(ladder.train(cell, tmp_path / "one", 2))
-
-
-def test_a_training_of_another_length_begins_anew(short, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt(patch, 12)
-        with pytest.raises(Stop):
-            ladder.train(SMALL, tmp_path, STEPS)
-    assert (tmp_path / SMALL.name / "state.pt").exists()
-    whole = ladder.train(SMALL, tmp_path / "whole", 8)
-    assert contents(ladder.train(SMALL, tmp_path, 8)) == contents(whole)
+        assert contents(path) == contents(ladder.train(cell, tmp_path / "one"))
 
 
 def test_a_trained_model_and_its_checkpoints_are_loaded_by_name(trained, monkeypatch):
     monkeypatch.setattr(families, "LADDER", trained.parent)
+    monkeypatch.setitem(families.LADDERS, "ladder", ("arithmetic", STEPS))
     table = families.members("ladder")
-    each = ladder.BATCH * ladder.LENGTH
+    each = ladder.BATCH * ladder.LENGTH["arithmetic"]
     assert table[["revision", "tokens"]].to_numpy().tolist() == [
         ["step6", 6 * each],
         ["step16", 16 * each],
@@ -347,15 +345,16 @@ def test_a_trained_model_and_its_checkpoints_are_loaded_by_name(trained, monkeyp
 
 def test_training_learns(tmp_path):
     """Three hundred steps of the real recipe take the model far below chance."""
-    ladder.train(SMALL, tmp_path, steps=300)
-    loss = json.loads((tmp_path / SMALL.name / "training.json").read_text())["loss"]
+    done = ladder.train(SMALL._replace(steps=300), tmp_path)
+    loss = json.loads((done / "training.json").read_text())["loss"]
     assert len(loss) == 6
     assert loss[0] > 2.3 and loss[-1] < 2.1 and loss == sorted(loss, reverse=True)
 
 
-def test_the_smallest_rung_is_what_its_recipe_gives(tmp_path, monkeypatch):
-    # the second smallest is in test_families.py: the tests of one file wait for each other
-    tiny_models.check_recipe(SMALL, tmp_path, 1000, monkeypatch)
+@pytest.mark.parametrize(("cell", "step"), [(RECIPE, 1000), (Cell("text", "7k", 0), 500)])
+def test_the_smallest_rungs_are_what_their_recipe_gives(cell, step, tmp_path, monkeypatch):
+    # the second smallest are in test_families.py: the tests of one file wait for each other
+    tiny_models.check_recipe(cell, tmp_path, step, monkeypatch)
 
 
 def test_the_card_says_what_the_records_say():

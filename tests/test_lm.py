@@ -37,6 +37,7 @@ from mirage_lib.items import ragged, validate
 
 # answers that are cut are targets here
 pytestmark = pytest.mark.filterwarnings("ignore:.* end without a stop")
+VOCABULARY = ladder.VOCABULARY["arithmetic"]
 MODELS = {"neox": tiny_models.neox, "llama": tiny_models.llama}
 TEXTS = {
     "same beginning": prompts(24),
@@ -256,18 +257,18 @@ def test_at_a_low_temperature_samples_are_the_greedy_answer(model, texts, sample
 
 
 def test_ids_that_only_pad_the_embedding_are_never_chosen_and_have_no_mass():
-    model = tiny_models.llama(vocabulary=len(ladder.VOCABULARY) + 9)
+    model = tiny_models.llama(vocabulary=len(VOCABULARY) + 9)
     text = prompts(8, alike=False)
     with torch.no_grad():
         head = model.network.get_output_embeddings().weight
-        head[len(ladder.VOCABULARY) :] = 30 * head[:9]
+        head[len(VOCABULARY) :] = 30 * head[:9]
     ids = torch.tensor([model.tokenizer(text[0])["input_ids"]])
-    assert model.network(ids).logits[0].argmax(-1).max() >= len(ladder.VOCABULARY)  # they would be
+    assert model.network(ids).logits[0].argmax(-1).max() >= len(VOCABULARY)  # they would be
     asked = task_for(model, text)
     items = lm.measure(model, asked, samples=20, max_tokens=6)
     check(model, asked, items, 6)
     given = [i for samples in items["samples"] for sample in samples for i in sample]
-    assert max([*given, *ragged(items, "output").values]) < len(ladder.VOCABULARY)
+    assert max([*given, *ragged(items, "output").values]) < len(VOCABULARY)
 
 
 def test_half_precision_is_scored_in_single():
@@ -390,7 +391,7 @@ def test_no_key_is_copied_while_answers_go_on():
 def test_layers_of_different_kinds():
     """One layer attends to everything, one to a window, whose cache is no plain one; longer prompts are refused."""
     config = Qwen2Config(
-        vocab_size=len(ladder.VOCABULARY),
+        vocab_size=len(VOCABULARY),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
@@ -422,9 +423,9 @@ def small(config, network):
     return tiny_models.wrap(network(config))
 
 
-BART = {"vocab_size": len(ladder.VOCABULARY), "d_model": 32, "decoder_layers": 2, "decoder_ffn_dim": 64}
+BART = {"vocab_size": len(VOCABULARY), "d_model": 32, "decoder_layers": 2, "decoder_ffn_dim": 64}
 BART |= {"decoder_attention_heads": 4, "max_position_embeddings": 96, "bos_token_id": 0, "eos_token_id": 0}
-SMALL = {"vocab_size": len(ladder.VOCABULARY), "hidden_size": 32, "bos_token_id": 0, "eos_token_id": 0}
+SMALL = {"vocab_size": len(VOCABULARY), "hidden_size": 32, "bos_token_id": 0, "eos_token_id": 0}
 OTHERS = {
     "positions": lambda: small(
         BartConfig(**BART, init_std=0.3, decoder_start_token_id=0, forced_eos_token_id=None), BartForCausalLM
@@ -524,7 +525,7 @@ def test_a_long_answer_is_checked_though_a_short_one_was():
             assert len(tried) == times
 
 
-BERT = {"vocab_size": len(ladder.VOCABULARY), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+BERT = {"vocab_size": len(VOCABULARY), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
 BERT |= {"num_attention_heads": 4, "initializer_range": 0.3, "pad_token_id": 0, "eos_token_id": 0}
 LOOK_AHEAD = {
     "encoder": lambda: small(BertConfig(**BERT), AutoModelForCausalLM.from_config),
@@ -555,7 +556,7 @@ def test_the_settings_of_a_model_of_text_and_images_are_those_of_its_text():
 
 
 def test_a_model_without_a_limit_has_none():
-    config = XLNetConfig(vocab_size=len(ladder.VOCABULARY), d_model=32, n_layer=1, n_head=2, d_inner=64)
+    config = XLNetConfig(vocab_size=len(VOCABULARY), d_model=32, n_layer=1, n_head=2, d_inner=64)
     assert config.max_position_embeddings == -1
     with pytest.raises(ValueError, match="not causal"):  # and not "the model reads -1"
         lm.measure(small(config, XLNetLMHeadModel), task(["1+1="], ["2\n"]))
@@ -675,7 +676,7 @@ def test_each_cause_of_a_seam_that_does_not_hold_has_its_message(tokenizer, prom
 def test_encode_cuts_where_the_prompt_ends():
     rows = lm.encode(ladder.tokenizer(), task(["1+1="], ["2\n"], choices=[["3\n", "2\n"]], answer=[1]))
     assert [(row.item, row.generate) for row in rows] == [(0, True), (0, False)]
-    names = [["".join(ladder.VOCABULARY[i] for i in ids) for ids in (row.prompt, row.target)] for row in rows]
+    names = [["".join(VOCABULARY[i] for i in ids) for ids in (row.prompt, row.target)] for row in rows]
     assert names == [["1+1=", "2\n"], ["1+1=", "3\n"]]
 
 
@@ -719,6 +720,11 @@ def test_shot_sets_are_groups():
     assert sorted(sorted(rows[i].item // 9 for i in group) for group in passes.groups(rows)) == [
         [s] * 9 for s in range(3)
     ]
+
+
+def test_questions_that_share_nothing_are_asked_side_by_side():
+    rows = lm.encode(ladder.tokenizer(), task([f"{n}{n}+1=" for n in range(10)], ["\n"] * 10))
+    assert [sorted(group) for group in passes.groups(rows)] == [list(range(10))]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def ladder_model(folder):
     name = "arithmetic-151k-seed0"
     if (families.LADDER / name / "training.json").exists():
         return families.load(name)
-    return families.load(str(ladder.train(ladder.Cell("arithmetic", "13k", 0), folder, steps=250)))
+    return families.load(str(ladder.train(ladder.Cell("arithmetic", "13k", 0, 250), folder)))
 
 
 def pythia_shaped(folder):

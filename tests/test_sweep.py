@@ -51,7 +51,7 @@ def members(*models):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A ladder model after two steps."""
-    return str(ladder.train(ladder.Cell("arithmetic", "3k", 0), tmp_path_factory.mktemp("models"), steps=2))
+    return str(ladder.train(ladder.Cell("arithmetic", "3k", 0, 2), tmp_path_factory.mktemp("models")))
 
 
 def small_tasks():

@@ -72,7 +72,7 @@ def test_without_examples_the_prompt_is_the_question():
 
 MAKERS = {
     "arithmetic": lambda seed: tasks.arithmetic("addition", 3, n=30, shot_sets=2, seed=seed),
-    "chain": lambda seed: tasks.chain(n=30, shot_sets=2, seed=seed),
+    "continuation": lambda seed: tasks.continuation(n=30, seed=seed),
     "choice": lambda seed: tasks.multiple_choice(tasks.arithmetic("addition", 3, n=30), seed=seed),
 }
 
@@ -97,22 +97,17 @@ def test_one_problem_in_four_is_held_out_in_either_order():
     assert abs(kept.mean() - 0.25) < 6 * np.sqrt(0.25 * 0.75 / 5050)
 
 
-@pytest.mark.parametrize("family", ladder.STEPS)
-def test_no_question_stands_in_what_the_ladder_learned(family):
+def test_no_question_stands_in_what_the_ladder_learned():
     for seed, chunk in [(0, 0), (0, 7), (2, 3)]:
-        ids, _ = ladder.sequences(family, seed, chunk, n=400)
-        text = ["".join(ladder.VOCABULARY[i] for i in row) for row in ids.tolist()]
+        ids, _ = ladder.sequences("arithmetic", seed, chunk, n=400)
+        text = ["".join(ladder.VOCABULARY["arithmetic"][i] for i in row) for row in ids.tolist()]
         lines = [line for row in text for line in row.split("\n")[:-1]]
-        if family == "chain":
-            start = np.array([int(line.split("=")[0]) for line in lines])
-            assert not tasks.held_out(start, start).any()
-        else:
-            pairs = np.array([[int(x) for x in re.split(r"[+*]", line.split("=")[0])] for line in lines])
-            assert not tasks.held_out(*pairs.T).any()
-            # and the questions are of those
-            table = tasks.arithmetic("addition", 2, n=50, layout="compact")
-            questions = {prompt.split("\n")[-1] for prompt in table["prompt"]}
-            assert not questions & {line[: line.index("=") + 1] for line in lines}
+        pairs = np.array([[int(x) for x in re.split(r"[+*]", line.split("=")[0])] for line in lines])
+        assert not tasks.held_out(*pairs.T).any()
+        # and the questions are of those
+        table = tasks.arithmetic("addition", 2, n=50, layout="compact")
+        questions = {prompt.split("\n")[-1] for prompt in table["prompt"]}
+        assert not questions & {line[: line.index("=") + 1] for line in lines}
 
 
 PYTHIA = Path(__file__).parent.parent.parent / "shared" / "data" / "gpt_neox_20b_tokenizer.json"
@@ -142,7 +137,8 @@ def test_pythia_reads_spaced_digits_one_by_one_and_joins_plain_ones():
         (lambda: tasks.arithmetic("addition", 2, shots=-1), "at least 0"),
         (lambda: tasks.arithmetic("addition", 1, n=100), r"only \d+ problems of 1 digit.*shot_sets"),
         (lambda: tasks.arithmetic("addition", 2, n=5000), r"only \d{4} problems of 2 digit"),
-        (lambda: tasks.chain(links=0), "at least 1"),
+        (lambda: tasks.continuation(length=0), "at least 1"),
+        (lambda: tasks.continuation(n=10**6), r"has \d{3},\d{3} such places"),
         (lambda: tasks.multiple_choice(tasks.arithmetic("addition", 2, n=1), options=1), "1 options cannot"),
         (lambda: tasks.multiple_choice(tasks.arithmetic("addition", 1, n=9), options=99), "2 to .* can"),
     ],
@@ -175,53 +171,25 @@ def test_options_are_distinct_one_is_right_and_its_place_is_fair():
     assert chisquare(np.bincount(table["answer"], minlength=4)).pvalue > 0.01
 
 
-# ---------------------------------------------------------------- the chain
+# ---------------------------------------------------------------- text
 
 
-def slow_chain(start: list[int], links: int) -> list[int]:
-    digits, tables = list(start), tasks.rules()
-    for _ in range(links):
-        x, a, b, c, last = digits[-5:]
-        u, v = tables[last][int(f"{a}{b}{c}") * len(tables[last]) // 1000]
-        digits.append(int(u * x + v) % 10)
-    return digits
-
-
-def test_chain_digits_by_hand():
-    start = np.random.default_rng(0).integers(10, size=(200, 7))
-    # not of lists: where CI is set pytest writes out how two lists differ, and for these that takes hours
-    np.testing.assert_array_equal(tasks.chain_digits(start, 8), [slow_chain(row, 8) for row in start.tolist()])
-
-
-def test_chain_lines_say_what_the_chain_gives():
-    table = tasks.chain(n=50, links=5, shots=2, shot_sets=2)
+def test_a_text_goes_on_on_its_line_without_runs():
+    table, text = tasks.continuation(n=2000, length=12, context=50), tasks.library_text("held-out")
     for row in table.itertuples():
-        lines = (row.prompt + row.target).split("\n")
-        assert len(lines) == 4 and lines[-1] == ""
-        for line in lines[:3]:
-            start, answer = line.split("=")
-            assert slow_chain([int(c) for c in start], 5) == [int(c) for c in start + answer]
-        assert row.digits == 5
-        assert tasks.held_out(*[int(lines[2].split("=")[0])] * 2)
-        assert not any(tasks.held_out(*[int(line.split("=")[0])] * 2) for line in lines[:2])
-    assert table["prompt"].nunique() == 100
-    assert (tasks.chain(n=4, shots=0)["prompt"].str.len() == 8).all()
+        assert (len(row.prompt), len(row.target)) == (50, 12)
+        assert row.prompt + row.target in text
+        assert "\n" not in row.target
+        assert not re.search(r"  |(.)\1\1", row.target)
+    assert table["item"].is_unique and not table.duplicated(["prompt", "target"]).all()
 
 
-def test_every_digit_of_a_chain_is_about_equally_frequent_at_every_link():
-    digits = tasks.chain_digits(np.random.default_rng(1).integers(10, size=(20_000, 7)))
-    for link in digits.T:
-        share = np.bincount(link, minlength=10) / len(link)
-        assert share.min() > 0.07 and share.max() < 0.14
-
-
-def test_skills_are_graded_and_every_rule_counts():
-    assert (np.diff(tasks.RULES) > 0).all() and tasks.RULES[-1] / tasks.RULES[0] >= 100
-    tables = tasks.rules()
-    assert [len(table) for table in tables] == tasks.RULES.tolist()
-    # multiplication by these loses no digit
-    assert {int(u) for table in tables for u in table[:, 0]} == {1, 3, 7, 9}
-    assert [table.tolist() for table in tables] == [table.tolist() for table in tasks.rules()]
+def test_what_is_held_out_was_not_read():
+    read, held = (tasks.library_text(part) for part in ("train", "held-out"))
+    assert set(read + held) == set(ladder.VOCABULARY["text"][1:])
+    # lines such as "return self" stand in many files; long ones seldom
+    lines = [line for line in held.splitlines() if len(line) > 60]
+    assert np.mean([line in read for line in lines[:300]]) < 0.1
 
 
 # ---------------------------------------------------------------- memo trap

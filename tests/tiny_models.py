@@ -35,7 +35,7 @@ def neox(seed: int = 0) -> families.Model:
     return wrap(loud(ladder.new_model("7k", seed)))
 
 
-def llama(seed: int = 0, vocabulary: int = len(ladder.VOCABULARY)) -> families.Model:
+def llama(seed: int = 0, vocabulary: int = len(ladder.VOCABULARY["arithmetic"])) -> families.Model:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=vocabulary,

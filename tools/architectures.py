@@ -16,7 +16,7 @@ import transformers
 from mirage_lib import families, ladder, lm, tasks
 from mirage_lib.items import ragged
 
-SIZES = {"vocab_size": len(ladder.VOCABULARY), "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+SIZES = {"vocab_size": len(ladder.VOCABULARY["arithmetic"]), "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
 # the names that configurations have for the same settings
 PLAIN = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 PLAIN |= {"max_position_embeddings": 128}

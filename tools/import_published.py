@@ -275,11 +275,19 @@ def check(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 # Questions in each set. Where the source does not say, the one size of which every published accuracy is a multiple.
 ITEMS = {"arc_challenge": 1172, "arc_easy": 2376, "piqa": 1838, "winogrande": 1267, "hellaswag": 10042}
 ITEMS |= {"openbookqa": 500, "csqa": 1221, "socialiqa": 1954, "boolq": 3270, "lambada_openai": 5153}
+ITEMS |= {"logiqa": 651, "sciq": 1000, "wsc": 104}
 ITEMS |= {"mmlu_humanities": 4705, "mmlu_other": 3242, "mmlu_social_sciences": 3077, "mmlu_stem": 3018}
 VALIDATION = {"arc_challenge": 299, "arc_easy": 570, "hellaswag": 1000, "boolq": 1000, "piqa": 1000, "socialiqa": 1000}
+BIGG_PARAMS = {size: float(size.replace("m", "e6").replace("b", "e9")) for size in BIGG}
 OLMO_PARAMS = {"1B": 1_279_395_840, "7B": 6_887_575_552, "13B": 13_202_396_160}
 OPTIONS = {"csqa": 5, "socialiqa": 3, "piqa": 2, "winogrande": 2, "boolq": 2}
 WORDS = ["anagrams_1", "anagrams_2", "cycled_letters", "reversed_words", "symbol_insertion"]
+NON_EMBEDDING = published.pythia_sizes().set_index("model")["non_embedding"]
+# Two extra runs took more, smaller steps: tokens in a step of each.
+SMALL_BATCH = {
+    "pythia-1b-0.5MtokBS": published.STEP_TOKENS // 4,
+    "pythia-70m-0.25MtokBS": published.STEP_TOKENS // 8,
+}
 REPLACED = ["task", "op", "params_1e9", "tokens_1e9", "tokens_1e12", "flops_1e21", "n", "old_name", "c_6nd"]
 
 
@@ -294,8 +302,46 @@ def scores(frame: pd.DataFrame, family, model, params, n_items, benchmark=None, 
     return table[[*shared, *table.columns.difference([*shared, *REPLACED], sort=False)]]
 
 
+def pythia_evals(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.rename(columns={"acc_stderr": "acc_se", "ppl_stderr": "ppl_se"})
+    size, deduped = table["model"].str.split("-").str[1], table["model"].str.endswith("-deduped")
+    n_items = table["task"].map(ITEMS)
+    return table.assign(
+        size=size,
+        params=("pythia-" + size).map(NON_EMBEDDING),
+        deduped=deduped,
+        tokens=table["step"] * table["model"].map(SMALL_BATCH).fillna(published.STEP_TOKENS).astype("int64"),
+        n_items=n_items,
+        cross_entropy=np.log(table["ppl"]),
+        # the published error is that of exp(mean CE_i)
+        cross_entropy_sd=np.sqrt(n_items) * table["ppl_se"] / table["ppl"],
+        benchmark=table["task"],
+        family=np.where(deduped, "Pythia-deduped", "Pythia"),
+    )
+
+
+def pythia_math(table: pd.DataFrame) -> pd.DataFrame:
+    size, step = table["model"].str.split("-").str[1], table["hf_revision"].str.removeprefix("step").astype("int64")
+    more = {"size": size, "params": table["model"].map(NON_EMBEDDING), "step": step}
+    return table.drop(columns="hf_revision").assign(tokens=step * published.STEP_TOKENS, **more)
+
+
+def open_models(table: pd.DataFrame) -> pd.DataFrame:
+    units = {"params": table["params_b"] * 1e9, "tokens": table["tokens_t"] * 1e12, "flops": table["flops_1e21"] * 1e21}
+    return table.assign(**units)
+
+
+def bigg_items(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.rename(columns=lambda name: name.removeprefix("b_"))
+    table = table.melt(["task", "item"], var_name="size", value_name="is_greedy")
+    model, params = "BIG-G " + table["size"], table["size"].map(BIGG_PARAMS)
+    table = table.assign(family="BIG-G", model=model, params=params, is_greedy=table["is_greedy"].astype(bool))
+    return table[["family", "model", "params", "task", "item", "is_greedy"]]
+
+
 def pythia_arithmetic(table: pd.DataFrame) -> pd.DataFrame:
-    model, params = "pythia-" + table["size"] + "-deduped", table["size"].map(published.pythia_params)
+    model = "pythia-" + table["size"] + "-deduped"
+    params = ("pythia-" + table["size"]).map(NON_EMBEDDING)
     more = {"acc": table["correct"] / table["n_items"], "tokens": table["step"] * published.STEP_TOKENS}
     return scores(table, "Pythia-deduped", model, params, table["n_items"], table["op"], **more)
 
@@ -334,11 +380,8 @@ def open_models_emergent(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bigg_tasks(table: pd.DataFrame) -> pd.DataFrame:
-    units = table["size"].str[-1].map({"m": 1e6, "b": 1e9})
     more = {"emergent": table["wei2022_category"].str.startswith("emergent", na=False)}
-    return scores(
-        table, "BIG-G", "BIG-G " + table["size"], table["size"].str[:-1].astype(float) * units, table["n"], **more
-    )
+    return scores(table, "BIG-G", "BIG-G " + table["size"], table["size"].map(BIGG_PARAMS), table["n"], **more)
 
 
 def olmo(table: pd.DataFrame) -> pd.DataFrame:
@@ -375,10 +418,14 @@ def lm_eval_2023(table: pd.DataFrame) -> pd.DataFrame:
 
 
 TIDY = {
+    "pythia_evals": pythia_evals,
+    "pythia_math_samples": pythia_math,
+    "open_models_multiple_choice": open_models,
+    "bigbench_tasks": lambda table: table.assign(emergent=table["wei2022_category"].str.startswith("emergent")),
     "pythia_arithmetic": pythia_arithmetic,
     "pythia_addition_sampled": pythia_addition,
     "gpt3_table_h1": gpt3,
-    "bigbench_bigg_items": lambda table: table.rename(columns=lambda name: name.removeprefix("b_")),
+    "bigbench_bigg_items": bigg_items,
     "bigbench_bigg_tasks": bigg_tasks,
     "open_models_emergent_tasks": open_models_emergent,
     "olmo_ladder_final": olmo,
@@ -417,7 +464,7 @@ def to_parquet(folder: Path, out: Path = published.DATA) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     for name, table in TABLES.items():
         frame = read_csv(folder / f"{name}.csv")
-        frame = TIDY[name](frame) if name in TIDY else frame[list(table.columns)]
+        frame = TIDY[name](frame[list(table.columns)])
         schema = pa.schema([(column, arrow_type(frame[column])) for column in frame])
         arrow = pa.Table.from_pandas(frame, schema, preserve_index=False)
         path = out / f"{name}.parquet"

@@ -18,26 +18,26 @@ Small language models for the chapters of this book that measure a family of gro
 architecture of Pythia (GPT-NeoX: rotary embeddings on a quarter of each head, attention and feed-forward layer in
 parallel, untied embeddings) and one character a token. Trained from scratch by `mirage ladder train`.
 
-**Intended use.** To show how scores of a family of models depend on size, training and metric. They add, multiply
-and follow a rule, within the layout they learned, and are of no use for anything else. Licence: MIT, as the code.
+**Intended use.** To show how scores of a family of models depend on size, training and metric. They go on with
+Python source, or add and multiply within the layout they learned, and are of no use for anything else. Licence: MIT,
+as the code.
 
-**Data.** Generated, nothing collected. *Arithmetic*: sums of numbers of one to four digits, products of one and two
-digits. *Chain*: seven digits, then eight more, each of which follows from five before it by one of {rules} rules
-(`chain_digits` in `mirage_lib/tasks.py`). Lines are put together to sequences of {length} tokens, examples first,
-as in the evaluation. One problem in four is never trained on; evaluations ask only those.
+**Data.** *Text*: the source of the standard library of Python 3.11.7, without tests, {characters} characters (licence
+PSF-2.0, `mirage_lib/data/LICENSE-stdlib.txt`; `tools/ladder_text.py` made it). One file in ten is held out, and
+evaluations ask only of those. *Arithmetic*: generated sums of numbers of one to four digits, products of one and two
+digits, few-shot lines as in the evaluation. One problem in four is never trained on; evaluations ask only those.
 
-**Recipe.** {steps},
-the same for every size; a step has {batch} sequences. AdamW (betas 0.9 and 0.95, weight decay 0.01 on matrices),
-gradients clipped at 1, learning rate min(0.008, 0.25 / width), 100 steps of warm-up, then linearly to 0. The loss is
-the cross-entropy of the answers and their stop. float32, one thread. A seed fixes the start and the order of the
-data; sizes with one seed see the same data in the same order. Rungs up to 300,000 parameters have three seeds.
-Weights are stored in half precision. Checkpoints of seed 0 up to 200,000 parameters: steps {checkpoints},
-where they come before the last.
+**Recipe.** {steps}, the same for every size; a step has {batch} sequences of {length} tokens. AdamW (betas 0.9 and
+0.95, weight decay 0.01 on matrices), gradients clipped at 1, learning rate min(0.008, 0.25 / width), 100 steps of
+warm-up, then linearly to 0. The loss is the cross-entropy of every character of text, and of answers and their stop in
+arithmetic. float32, one thread. A seed fixes the start and the order of the data; sizes with one seed see the same
+data in the same order. Weights are stored in half precision. Checkpoints of seed 0 up to 200,000 parameters: steps
+{checkpoints}, where they come before the last.
 
-**Loss.** Mean of the last 500 steps, nats a token of the answers; the curves are in `losses.svg` and in each
-model's `training.json`.
+**Loss.** Mean of the last 500 steps, nats a token that counts; the curves are in `losses.svg` and in each model's
+`training.json`.
 
-![Loss against training step for every model, one panel a family; larger models lie lower](losses.svg)
+![Loss against training step, one panel a family and training length; larger models lie lower](losses.svg)
 
 {table}
 """
@@ -50,16 +50,15 @@ def records() -> list[dict]:
 def card() -> str:
     """The text of the card."""
     rows = ["| model | parameters without embeddings | width, layers | loss |", "| --- | --- | --- | --- |"]
-    for record in records():
-        name = f"{record['family']}-{record['rung']}-seed{record['seed']}"
-        width, layers = ladder.RUNGS[record["rung"]]
-        rows.append(f"| {name} | {record['params']:,} | {width}, {layers} | {np.mean(record['loss'][-10:]):.3f} |")
+    for cell, record in zip(ladder.cells()[::-1], records(), strict=True):
+        width, layers = ladder.RUNGS[cell.rung]
+        rows.append(f"| {cell.name} | {record['params']:,} | {width}, {layers} | {np.mean(record['loss'][-10:]):.3f} |")
     return CARD.format(
-        rules=int(ladder.tasks.RULES.sum()),
-        length=ladder.LENGTH,
+        characters=f"{sum(len(ladder.tasks.library_text(part)) for part in ('train', 'held-out')) / 1e6:.1f} million",
+        length=" or ".join(f"{length} ({family})" for family, length in ladder.LENGTH.items()),
         steps=", ".join(
-            f"{steps:,} steps for {family} ({steps * ladder.BATCH * ladder.LENGTH / 1e6:.1f} million tokens)"
-            for family, steps in ladder.STEPS.items()
+            f"{steps:,} steps for {family} ({steps * ladder.BATCH * ladder.LENGTH[family] / 1e6:.1f} million tokens)"
+            for family, steps in ladder.TRAININGS
         ),
         batch=ladder.BATCH,
         checkpoints=", ".join(f"{step:,}" for step in ladder.CHECKPOINTS),
@@ -73,15 +72,15 @@ def draw(file: Path) -> None:
     from mirage_lib import figures
 
     figures.use_style()
-    fig, panels = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+    fig, panels = plt.subplots(1, len(ladder.TRAININGS), figsize=(10, 3.6), sharey=True)
     colours = dict(zip(ladder.RUNGS, plt.cm.viridis(np.linspace(0, 0.85, len(ladder.RUNGS))), strict=True))
-    for ax, family in zip(panels, ladder.STEPS, strict=True):
-        for record in (r for r in records() if r["family"] == family):
+    for ax, (family, steps) in zip(panels, ladder.TRAININGS, strict=True):
+        for record in (r for r in records() if (r["family"], r["steps"]) == (family, steps)):
             loss = record["loss"]
             ax.plot(50 * np.arange(1, len(loss) + 1), loss, color=colours[record["rung"]], lw=1)
-            if record["seed"] == 0 and record["rung"] in ("3k", "57k", "337k", "2.1m"):
+            if record["seed"] == 0 and record["rung"] in ("7k", "57k", "337k", "2.1m"):
                 figures.label_end(ax, [50 * len(loss)], [loss[-1]], record["rung"], colours[record["rung"]])
-        ax.set(title=family, xlabel="training step", ylim=(0, None), xlim=(0, 1.12 * 50 * len(loss)))
+        ax.set(title=f"{family}, {steps:,} steps", xlabel="training step", ylim=(0, 3), xlim=(0, 1.15 * steps))
     panels[0].set_ylabel("loss (nats a token)")
     fig.savefig(file, metadata={"Date": None})
 

@@ -4,12 +4,14 @@
 - A chapter's cached results are kept only as long as the library, its data and the lock file are what they were.
 - Chapters are run side by side before the pages are read (kernels.py).
 - Warnings, which fail the build: a figure without alternative text; where MIRAGE_BUDGET is set, a chapter too slow.
+- A page can show the figures of chapters again (`show_again`); it is read anew whenever a page is.
 - Charts are drawn by Vega from the book's own files; the Colab button and the download give the converted notebook.
 - `_build/references.json` keeps what the notebooks need of the pages: titles, numbers of figures and equations.
 """
 
 import ast
 import hashlib
+import html
 import json
 import os
 import platform
@@ -21,6 +23,7 @@ from pathlib import Path
 import kernels
 import nbformat
 import notebooks
+import pack_ladder
 import sphinxcontrib.bibtex.plugin
 import yaml
 from docutils import nodes
@@ -76,6 +79,8 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
     modules = imported(code_of(chapter), package)
     if re.search(r"\bclaims\.(check|deciders)\(", chapter):  # other chapters only show what is stated of theirs
         modules |= set((root / "book" / "claims").glob("*.py"))
+    if "figures.ask_models(" in chapter:  # which imports them by name
+        modules |= {package / f"{name}.py" for name in ("families", "lm", "metrics", "tasks")}
     waiting = list(modules)
     while waiting:
         for module in imported(waiting.pop().read_text(), package) - modules:
@@ -160,6 +165,9 @@ def run_chapters(app, env, docnames):
 
     cache = get_cache(env.mystnb_config.execution_cache_path)
     jobs, failed, formats = [], {}, {}
+    if docnames:  # whatever is read again may be what these show
+        again = [name for name in env.found_docs if "<a data-figure=" in Path(env.doc2path(name)).read_text()]
+        docnames.extend(sorted(set(again) - set(docnames)))
     for docname in docnames:
         file = Path(env.doc2path(docname))
         with suppress(SyntaxError):  # told when the page is read
@@ -308,27 +316,73 @@ def figure_ink(svg: str) -> str:
     return re.sub(r'(<g id="patch_\d+">\s*<path [^>]*style="fill: )#ffffff"', r'\1var(--figure-ground)"', svg)
 
 
+def drawing(file: Path, alt: str) -> str:
+    """Return a drawing of a code cell as part of a page, where its style sheet reaches it; empty if it is none."""
+    svg = file.read_text() if file.suffix == ".svg" and file.exists() else ""
+    if "matplotlib" not in svg:
+        return ""
+    # drawings on one page may give one id to different things
+    name = file.stem[:12]
+    inked = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>f{name}-", figure_ink(svg[svg.index("<svg") :]))
+    label = f'<svg role="img" aria-label="{alt}" class="still" '
+    return re.sub(r"<metadata>.*?</metadata>", "", inked, flags=re.DOTALL).replace("<svg ", label, 1)
+
+
+def lighter(svg: str) -> str:
+    """Return a drawing without what a small one does without: unused names, room between tags, far decimals.
+
+    >>> lighter('<g id="a">\\n  <path id="b" d="M 1.234 5"/>\\n <use href="#b" x="2.345"/></g>')
+    '<g><path id="b" d="M 1.2 5"/><use href="#b" x="2.3"/></g>'
+    """
+    used = set(re.findall(r"#([\w-]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", svg)
+    svg = re.sub(r' (?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d)\d+", r"\1", match[0]), svg)
+    return re.sub(r">\s+<", "><", svg)
+
+
 def inline_figures(app, body: str) -> str:
-    """Put the drawings of code cells into the page itself, where its style sheet reaches them."""
+    """Put the drawings of code cells into the page itself."""
     files = {name: app.srcdir / file for file, name in app.builder.images.items()}
 
     def inline(match: re.Match) -> str:
-        file = files.get(match[1])
-        svg = file.read_text() if file and file.exists() else ""
-        if "matplotlib" not in svg:
-            return match[0]
         alt = re.search(r'\balt="([^"]*)"', match[0])
-        # drawings on one page may give one id to different things
-        name = Path(match[1]).stem[:12]
-        drawing = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>f{name}-", figure_ink(svg[svg.index("<svg") :]))
-        label = f'<svg role="img" aria-label="{alt[1] if alt else ""}" class="still" '
-        return re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL).replace("<svg ", label, 1)
+        return drawing(files.get(match[1], Path()), alt[1] if alt else "") or match[0]
 
     return re.sub(r'<img [^>]*?src="[^"]*?_images/([^"/]+\.svg)"[^>]*>', inline, body)
 
 
+def show_again(app, pagename: str, body: str) -> str:
+    """Fill what a page shows of others, and link it: data-figure="fig-..." and data-chapter="slug" of its <a>.
+
+    A figure is the chapter's own drawing, and nothing runs for it; a chapter is its number and title.
+    """
+    labels = app.env.get_domain("std").anonlabels
+    chapters = {name.rpartition("/")[2]: name for name in app.env.found_docs}
+
+    def link(match: re.Match) -> str:
+        kind, name, words = match.groups()
+        page, target = labels.get(name, ("", "")) if kind == "figure" else (chapters.get(name, ""), "")
+        if page and kind == "chapter":
+            number = ".".join(map(str, app.env.toc_secnumbers.get(page, {}).get("", ())))
+            words = f"{number}. {html.escape(app.env.titles[page].astext())}".removeprefix(". ")
+        elif page:
+            figure = next((n for n in app.env.get_doctree(page).findall(nodes.figure) if target in n["ids"]), None)
+            image = next(figure.findall(nodes.image), {}) if figure else {}
+            alt = html.escape(" ".join(image.get("alt", "").split()))
+            words = lighter(drawing(Path(app.srcdir) / image.get("uri", ""), alt))
+        if not page or not words:
+            log.warning("no %s %r is drawn in this book", kind, name, location=pagename)
+            return match[0]
+        anchor = f"#{target}" if target else ""
+        return f'<a class="shown-{kind}" href="{app.builder.get_relative_uri(pagename, page)}{anchor}">{words}</a>'
+
+    return re.sub(r'<a data-(figure|chapter)="([\w-]+)">([^<]*)</a>', link, body)
+
+
 def mend(app, pagename, templatename, context, doctree):
-    """Repair what the theme and its extensions get wrong on every page."""
+    """Repair what the theme and its extensions get wrong on every page; give those that ask models their script."""
+    if 'class="mirage-models"' in context.get("body", ""):
+        app.add_js_file("ladder.js", loading_method="defer")  # to this page alone
     # Thebe runs no code here, declares its constants twice and names another host
     context["script_files"] = [script for script in context["script_files"] if "thebe" not in str(vars(script)).lower()]
     # its children are entries of a bibliography, not items of a list
@@ -337,7 +391,7 @@ def mend(app, pagename, templatename, context, doctree):
     body = body.replace("<p>✅</p>", "<p>done</p>")
     # pandas has no setting for what is not there
     body = re.sub(r"<td>(?:NaN|nan|None|NaT)</td>", "<td>&ndash;</td>", body)
-    context["body"] = inline_figures(app, body)
+    context["body"] = show_again(app, pagename, inline_figures(app, body))
 
 
 def finish(app, error):
@@ -345,6 +399,9 @@ def finish(app, error):
     if error or app.builder.format != "html":
         return
     write_vega(Path(app.outdir) / "_static" / "vega.js")
+    ladder = Path(app.srcdir) / "models" / "ladder"
+    names = sorted(file.parent.name for file in ladder.glob("*-seed0/training.json"))
+    pack_ladder.pack(ladder, Path(app.outdir) / "_static" / "ladder", names)
     build = Path(app.outdir).parent
     (build / "references.json").write_text(json.dumps(references(app), indent=1, sort_keys=True))
     root = Path(app.srcdir)

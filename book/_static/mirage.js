@@ -62,3 +62,22 @@ document.addEventListener("DOMContentLoaded", async () => {
   // whatever changes the column's size: the window, the theme's sidebars, something unfolded
   new ResizeObserver(fit).observe(document.querySelector(".bd-article") ?? document.body);
 });
+
+// Menus show a part of a page's claims. Without this script there are no menus, and every claim is shown.
+function filterClaims() {
+  const menus = document.querySelector(".claim-menus");
+  if (!menus) return;
+  const claims = [...document.querySelectorAll(".claim")];
+  const show = () => {
+    const wanted = [...new FormData(menus)].filter(([, value]) => value);
+    for (const claim of claims) claim.hidden = !wanted.every(([name, value]) => claim.dataset[name] === value);
+    for (const section of document.querySelectorAll("section section"))
+      section.hidden = section.querySelector(".claim") !== null && !section.querySelector(".claim:not([hidden])");
+    menus.querySelector("output").value = `${claims.filter((claim) => !claim.hidden).length} shown`;
+  };
+  menus.addEventListener("change", show);
+  menus.hidden = false;
+  show();
+}
+
+document.addEventListener("DOMContentLoaded", filterClaims);

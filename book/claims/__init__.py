@@ -24,14 +24,11 @@ def decades(params: np.ndarray, accuracy: np.ndarray) -> float:
 
 @cache
 def ladder_answers(family: str) -> pd.DataFrame:
-    """Kept answers of the last checkpoint of every model of a ladder: the chain, or sums of four digits.
+    """Kept answers of the last checkpoint of every model of a family of the ladder.
 
-    family : "ladder-chain" or "ladder"
+    family : "ladder-text" (held-out text), or "ladder" and "ladder-8000" (sums of four digits)
     """
-    if family == "ladder-chain":
-        return kept.load("ladder-chain")
-    table = kept.load("ladder-arithmetic")
-    return table[table["task"] == "addition-4-compact"].reset_index(drop=True)
+    return kept.load("ladder-text-continuation" if family == "ladder-text" else f"{family}-addition")
 
 
 def steepest_step(curve: pd.Series) -> float:

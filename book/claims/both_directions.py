@@ -30,7 +30,7 @@ def both_directions() -> pd.DataFrame:
         rows.append(row)
 
     sequences = [
-        ("language", "chain", ladder_answers("ladder-chain"), 8),
+        ("language", "text", ladder_answers("ladder-text"), 8),
         ("language", "addition", ladder_answers("ladder"), 4),
     ]
     for data in vision.KEPT["omniglot"]:

@@ -1,56 +1,93 @@
 """Claims of the chapter measuring-a-model."""
 
 import numpy as np
+from scipy.stats import binom
 
 from mirage_lib import kept, metrics
 from mirage_lib.claims import Finding
-from mirage_lib.items import first_tokens
 
 from . import holds
+from .planting import rates
+
+
+def smallest_seen(differs, nothing, something, sizes) -> tuple[float, str]:
+    """The first of `sizes` that the test tells from nothing, and its false alarms and power there, in words.
+
+    differs(draw) is the test; nothing(rng) draws answers without a difference, something(rng, size) with one.
+    """
+    for size in sizes:
+        rng = np.random.default_rng(0)
+        found = rates(differs, lambda _, rng=rng: nothing(rng), lambda _, rng=rng, size=size: something(rng, size))
+        if found.decides:
+            return size, found.words()
+    return np.nan, found.words()
 
 
 def samples_follow_the_loss(tolerance: float) -> Finding:
     """Eight samples an item at temperature 1 against exp(-CE_i), SmolLM2 on sums of two digits; standard errors."""
     table = kept.load("smollm2-two-digits")
-    sampled, expected = metrics.sampled_accuracy(table), metrics.expected_accuracy(table)
-    gap = sampled - expected
+    sampled, expected = (metric(table).to_numpy() for metric in (metrics.sampled_accuracy, metrics.expected_accuracy))
+    n, each = len(table), len(table["samples"][0])
+
+    def differs(sampled):
+        gap = sampled - expected
+        return abs(gap.mean()) >= tolerance * gap.std(ddof=1) / np.sqrt(n)
+
+    def draw(rng, fewer=0.0):
+        return rng.binomial(each, (1 - fewer) * expected) / each
+
+    seen, how = smallest_seen(differs, draw, draw, np.arange(0.1, 1, 0.02))
     return holds(
-        abs(gap.mean()) / (gap.std() / np.sqrt(len(gap))) < tolerance,
-        f"{sampled.mean():.3f} sampled, {expected.mean():.3f} from the loss",
+        not differs(sampled),
+        f"{sampled.mean():.3f} sampled, {expected.mean():.3f} from the loss, "
+        f"{sampled.mean() / expected.mean() - 1:+.0%}; smallest shortfall seen: {seen:.0%} ({how})",
     )
 
 
 def mean_loss_gives_smollm2s_accuracy(tolerance: float) -> Finding:
-    """Greedy accuracy of SmolLM2 on sums of two digits over exp(-mean CE)."""
+    """Greedy accuracy of SmolLM2 on sums of two digits against exp(-mean CE); standard errors, over items."""
     table = kept.load("smollm2-two-digits")
-    accuracy, naive = metrics.exact_match(table).mean(), np.exp(-metrics.cross_entropy(table).mean())
-    return holds(abs(accuracy / naive - 1) < tolerance, f"accuracy {accuracy:.2f}, exp(-mean CE) {naive:.2f}")
+    right, loss = metrics.exact_match(table).to_numpy(), metrics.cross_entropy(table).to_numpy()
+    naive, n = np.exp(-loss.mean()), len(table)
+
+    def differs(drawn):
+        right, loss = drawn
+        claimed = np.exp(-loss.mean())
+        # the delta method: an item's loss moves exp(-mean CE) by -exp(-mean CE) / n
+        return abs(right.mean() - claimed) >= tolerance * (right + claimed * loss).std(ddof=1) / np.sqrt(n)
+
+    def draw(rng, above=0.0):
+        return rng.binomial(1, naive + above, n), rng.choice(loss, n)
+
+    seen, how = smallest_seen(differs, draw, draw, np.arange(0.1, 1 - naive, 0.02))
+    return holds(
+        not differs((right, loss)),
+        f"accuracy {right.mean():.2f}, exp(-mean CE) {naive:.2f}; smallest difference seen: {seen:.2f} ({how})",
+    )
 
 
-def _six_digits(metric) -> np.ndarray:
-    """A metric of the first 1 to 6 digits of SmolLM2's answers to six-digit sums; a space stands before them."""
-    table = kept.load("smollm2-6-digits")
-    return np.array([metric(first_tokens(table, 1 + length)).mean() for length in range(1, 7)])
+def layout_takes_the_score(tolerance: float) -> Finding:
+    """Exact match of SmolLM2 in three layouts against the plain one, same sums: the largest exact p of the three."""
+    others = np.array([metrics.exact_match(kept.load(f"smollm2-{name}")) for name in ("spaced", "compact", "question")])
+    n = others.shape[1]
+    plain = metrics.exact_match(kept.load("smollm2-two-digits")).to_numpy()[:n]  # the same sums
 
+    def largest_p(drawn):
+        plain, others = drawn
+        lost, won = (plain > others).sum(1), (plain < others).sum(1)
+        return binom.sf(lost - 1, lost + won, 0.5).max()
 
-def geometric_on_the_same_answers(tolerance: float) -> Finding:
-    """Largest factor between the expected accuracy of L digits and a straight line of its logarithm, L = 1 to 6."""
-    length, log = np.arange(1, 7), np.log(_six_digits(metrics.expected_accuracy))
-    off = np.exp(np.abs(log - np.polyval(np.polyfit(length, log, 1), length)).max())
-    fall = (log[0] - log[-1]) / np.log(10)
-    return holds(off < tolerance, f"off a line by a factor of {off:.2f} at most, in a fall of {fall:.1f} decades")
+    def draw(rng, *shares):
+        return rng.random(n) < plain.mean(), rng.random((3, n)) < plain.mean() * np.array(shares)[:, None]
 
-
-def edit_distance_linear_on_a_model(tolerance: float) -> Finding:
-    """Largest distance of the edit distance of L digits from a straight line, as a share of its range."""
-    length, edits = np.arange(1, 7), _six_digits(metrics.token_edit_distance)
-    off = np.abs(edits - np.polyval(np.polyfit(length, edits, 1), length)).max()
-    return holds(off < tolerance * np.ptp(edits), f"off a line by {off:.2f} of {np.ptp(edits):.2f} edits")
-
-
-def ability_survives_the_layout(tolerance: float) -> Finding:
-    """Exact match of SmolLM2 on the same sums, without spaces between numbers and signs over with."""
-    compact = kept.load("smollm2-compact")
-    plain = kept.load("smollm2-two-digits").head(len(compact))  # the same problems
-    plain, compact = (metrics.exact_match(table).mean() for table in (plain, compact))
-    return holds(compact > tolerance * plain, f"accuracy {plain:.2f} with spaces, {compact:.2f} without")
+    seen, how = smallest_seen(
+        lambda drawn: largest_p(drawn) < tolerance,
+        lambda rng: draw(rng, 1, 0, 0),  # two of three fall
+        lambda rng, less: draw(rng, *[1 - less] * 3),
+        np.arange(0.3, 1.01, 0.05),
+    )
+    p, scores = largest_p((plain, others)), ", ".join(f"{share:.2f}" for share in others.mean(1))
+    return holds(
+        p < tolerance,
+        f"accuracy {plain.mean():.2f}, elsewhere {scores}, largest p {p:.1g}; smallest fall seen: {seen:.0%} ({how})",
+    )

@@ -1,7 +1,7 @@
-"""Claims of the chapter where-the-formula-bends."""
+"""Claims of the chapter where-the-formula-bends, and the corrected formulas that it shares with them."""
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import betaln, expit, logsumexp
 
 from mirage_lib import metrics, stats, theory
 from mirage_lib.claims import Finding
@@ -10,9 +10,62 @@ from mirage_lib.items import items_table
 from . import decades, holds
 
 
+def gamma_accuracy(shape, scale):
+    """E[exp(-CE_i)] = (1 + scale)^-shape when CE_i ~ Gamma(shape, scale) over items, mean shape * scale nats."""
+    return (1 + np.asarray(scale, float)) ** -np.asarray(shape, float)
+
+
+def beta_accuracy(a, b, length):
+    """E[p^L] = B(a + L, b) / B(a, b) when an item's per-token p ~ Beta(a, b): falls as L^-b, not as a power of p."""
+    return np.exp(betaln(np.asarray(a) + length, b) - betaln(a, b))
+
+
+def poisson_length_accuracy(p, mean_extra):
+    """E[p^L] = p exp(-m (1 - p)) when the length L is 1 + Poisson(m): more than p^E[L] (Jensen)."""
+    return p * np.exp(-np.asarray(mean_extra) * (1 - p))
+
+
+def renyi_entropy(probs, order):
+    """Renyi entropy of the distributions in the last axis of `probs`, in nats; order 1 is Shannon's, inf is -ln max p.
+
+    Falls with the order, so exp(-H_1) <= sum p^2 = exp(-H_2) <= max p = exp(-H_inf). ValueError for a negative order.
+    """
+    if order < 0:
+        raise ValueError("the order of a Renyi entropy is 0 or more")
+    probs = np.asarray(probs, float)
+    # what cannot happen is left out: zero to the power of zero would count it
+    logs = np.log(probs, where=probs > 0, out=np.full_like(probs, -np.inf))
+    if order == 1:
+        return -(probs * np.where(probs > 0, logs, 0)).sum(-1)
+    if np.isinf(order):
+        return -logs.max(-1)
+    # powers of a high order are too small for numbers, their logarithms are not
+    return logsumexp(np.where(probs > 0, order * np.where(probs > 0, logs, 0), -np.inf), axis=-1) / (1 - order)
+
+
+def decoding_distribution(probs, temperature=1.0, top_p=1.0):
+    """What sampling really draws from: p^(1/T) / Z, cut to the nucleus and renormalised. Last axis: tokens.
+
+    The nucleus is the smallest set of most likely tokens with mass >= top_p (Holtzman et al. 2020).
+    temperature > 0, 0 < top_p <= 1, else ValueError.
+    """
+    if not (temperature > 0 and 0 < top_p <= 1):
+        raise ValueError("temperature must be > 0 and top_p in (0, 1]; for greedy decoding take the argmax")
+    probs = np.asarray(probs, float)
+    scaled = (probs / probs.max(-1, keepdims=True)) ** (1 / temperature)
+    scaled /= scaled.sum(-1, keepdims=True)
+    order = np.argsort(-scaled, axis=-1, kind="stable")
+    ranked = np.take_along_axis(scaled, order, -1)
+    mass_before = ranked.cumsum(-1) - ranked
+    kept = np.where(mass_before < top_p - 1e-12, ranked, 0.0)
+    cut = np.zeros_like(scaled)
+    np.put_along_axis(cut, order, kept, -1)
+    return cut / cut.sum(-1, keepdims=True)
+
+
 def geometric_when_items_differ(tolerance: float) -> Finding:
     """The same for items of unequal difficulty, p ~ Beta(2, 1): p^L with the mean p, at L = 20."""
-    accuracy, naive = theory.beta_accuracy(2, 1, 20), theory.accuracy(2 / 3, 20)
+    accuracy, naive = beta_accuracy(2, 1, 20), theory.accuracy(2 / 3, 20)
     ratio = accuracy / naive
     return holds(abs(np.log(ratio)) < tolerance, f"accuracy at L = 20 is {accuracy:.3f}, {ratio:.0f} times p^L")
 
@@ -59,7 +112,7 @@ def greedy_sharpens_items_smooth(tolerance: float) -> Finding:
     difficulty = -np.log1p(-(np.arange(400) + 0.5) / 400)  # quantiles of an exponential
     plain = decades(params, np.exp(-4 * ce))
     greedy = decades(params, theory.multiple_choice_grade(np.exp(-ce), 10) ** 4)
-    unequal = decades(params, theory.gamma_accuracy(1, 4 * ce))
+    unequal = decades(params, gamma_accuracy(1, 4 * ce))
     both = decades(
         params, np.mean([theory.multiple_choice_grade(np.exp(-d * ce), 10) ** 4 for d in difficulty], axis=0)
     )
@@ -91,6 +144,6 @@ def sampling_below_greedy(tolerance: float) -> Finding:
     for size in (2, 10, 1000):
         for concentration in (0.05, 1.0, 20.0):
             probs = rng.dirichlet(np.full(size, concentration), size=500)
-            orders = [np.exp(-theory.renyi_entropy(probs, order)) for order in (1, 2, np.inf)]
+            orders = [np.exp(-renyi_entropy(probs, order)) for order in (1, 2, np.inf)]
             worst = max(worst, (orders[0] - orders[1]).max(), (orders[1] - orders[2]).max())
     return holds(worst < tolerance, f"largest violation {worst:.0e} in 4,500 distributions")
