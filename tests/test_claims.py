@@ -72,14 +72,14 @@ def test_a_tolerance_decides():
     for row in CLAIMS[CLAIMS["id"].isin(TIGHTER)].itertuples():
         assert decide(row)(TIGHTER[row.id]).verdict != "holds", row.id
     for row in CLAIMS[CLAIMS["verdict"] == "fails"].itertuples():
-        assert decide(row)(LOOSER.get(row.id, 1e9)).verdict == "holds", row.id
+        # so lenient, a test with planted truths can lose its power
+        assert decide(row)(LOOSER.get(row.id, 1e9)).verdict in ("holds", "not testable here"), row.id
 
 
 # where 0 is not the strictest, or a large number not the most lenient
 TIGHTER = {
     "infinite-score-by-luck": 1.0,
     "smaller-pythia-beats-larger": 1.01,
-    "more-items-lift-the-ladder": 1.0,
     "more-items-smooth": -1,
     "score-needs-null": 1e9,
     "harsher-appears-later": 1,

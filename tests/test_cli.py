@@ -65,7 +65,7 @@ def test_the_example_of_the_help_is_a_command_that_works(command, monkeypatch, t
     monkeypatch.setattr(vision, "measure", lambda *args, **rest: None)
     monkeypatch.setattr(families, "LADDER", tmp_path)
     (tmp_path / "arithmetic-3k-seed0").mkdir()
-    record = {"tokens": 10, "steps": 2, "params": 3000, "seed": 0}
+    record = {"family": "arithmetic", "tokens": 8000, "steps": 4000, "params": 3000, "seed": 0}
     (tmp_path / "arithmetic-3k-seed0" / "training.json").write_text(json.dumps(record))
     write(tmp_path / "results" / "one.parquet", answers)
     for words in examples:

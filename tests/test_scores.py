@@ -48,7 +48,7 @@ def test_a_question_counts_once():
 
 
 def test_scores_of_several_seeds_can_be_compared_as_they_are():
-    answers = kept.load("ladder-text").assign(family="ladder")
+    answers = kept.load("ladder-text-continuation").assign(family="ladder")
     by = ["task", "family", "params"]
     table = scores.table(answers, metrics.exact_match, metrics.token_accuracy, by=by)
     table = table.assign(model=table["params"].astype(str))

@@ -73,7 +73,9 @@ function filterClaims() {
     for (const claim of claims) claim.hidden = !wanted.every(([name, value]) => claim.dataset[name] === value);
     for (const section of document.querySelectorAll("section section"))
       section.hidden = section.querySelector(".claim") !== null && !section.querySelector(".claim:not([hidden])");
-    menus.querySelector("output").value = `${claims.filter((claim) => !claim.hidden).length} shown`;
+    // one may stand at several figures
+    const told = new Set(claims.filter((claim) => !claim.hidden).map((claim) => claim.querySelector(".statement").textContent));
+    menus.querySelector("output").value = `${told.size} shown`;
   };
   menus.addEventListener("change", show);
   menus.hidden = false;
