@@ -17,12 +17,11 @@ tasks       prompts and targets: few-shot arithmetic, text to go on with, a memo
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
 passes      forward passes of a language model: batches, shared beginnings, answers
 lm          a language model asked a task, as an items table
-ladder      the bundled language models, and how they were trained
 vision      families of image networks from small to large, trained from seeds
 sweep       every checkpoint of a family asked every task, into a folder that a killed run fills further
 figures     one style for every figure
 claims      the claims of the paper and of this book, and the tests that decide them
-cli         the command `mirage`: measure, sweep, metrics, vision, ladder train
+cli         the command `mirage`: measure, sweep, metrics, vision
 """
 
 __version__ = "0.1.0"

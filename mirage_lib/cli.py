@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 from typer.core import TyperGroup
 
-from mirage_lib import families, images, ladder, lm, metrics, scores, sweep, tasks, vision
+from mirage_lib import families, images, lm, metrics, scores, sweep, tasks, vision
 from mirage_lib.items import read, validate, write
 
 # what a user can do something about; anything else is a fault of the program and keeps its traceback
@@ -37,15 +37,14 @@ class _Explaining(TyperGroup):
             raise typer.Exit(1) from error
 
 
-def _group(text: str) -> typer.Typer:
-    plain = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
-    return typer.Typer(help=text, cls=_Explaining, no_args_is_help=True, **plain)
-
-
-app = _group("Measure language models once, and score them in every way.")
-ladder_app = _group("The ladder: small language models, trained on arithmetic.")
-app.add_typer(ladder_app, name="ladder")
-
+app = typer.Typer(
+    help="Measure language models once, and score them in every way.",
+    cls=_Explaining,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
 
 Task = Annotated[
     str, typer.Option(help="addition, multiplication, continuation, memo-trap, or a file task.jsonl of yours.")
@@ -170,32 +169,6 @@ def score_answers(
     shown = table.loc[:, ~table.columns.str.endswith("_se")]
     whole = dict.fromkeys(("params", "tokens"), "{:,.0f}".format)
     typer.echo(shown.to_string(index=False, float_format="{:.3f}".format, formatters=whole))
-
-
-@ladder_app.command("train")
-def train_ladder(
-    out: Annotated[Path, typer.Option(help="The folder of the models.")] = families.LADDER,
-    family: Annotated[str, typer.Option(help="arithmetic or text.", show_default="both")] = "",
-    rungs: Annotated[str, typer.Option(help="Sizes, with commas: 3k,7k.", show_default="all")] = "",
-    processes: Annotated[int, typer.Option(help="Models trained at once, one thread each.")] = 2,
-):
-    """Train the models of the ladder that are not there yet.
-
-    All of them take about two hours on two cores. Stop it at any time, and give the same command again to go on.
-
-    \b
-    Example:
-      mirage ladder train --family arithmetic --rungs 3k,7k --out my-ladder
-    """
-    names = parts(rungs)
-    for name, known in [*((rung, ladder.RUNGS) for rung in names), *([(family, ladder.VOCABULARY)] if family else [])]:
-        if name not in known:
-            raise ValueError(f"there is no {name!r} in the ladder: choose of {', '.join(known)}")
-    wanted = [cell for cell in ladder.cells(family or None) if not names or cell.rung in names]
-    missing = [cell.name for cell in wanted if not (out / cell.name / "training.json").exists()]
-    typer.echo(f"{len(wanted)} models, {len(missing)} to be trained into {out}: {', '.join(missing) or 'none'}")
-    ladder.train_all(out, family or None, tuple(names), processes)
-    typer.echo(f"All are in {out}")
 
 
 @app.command("vision")

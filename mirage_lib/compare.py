@@ -2,15 +2,14 @@
 
 A table of scores is enough: one row for a benchmark and model, with a family, a scale (parameters, tokens, FLOPs) and a
 column for each metric. `compare` puts all metrics on one range, from 0 (worst) to 1 (best), and says of each curve how
-sharp it is, where it rises, and how well its largest models were to be foreseen: within each family, and over all
-families with and without their differences. `verdicts` compares a harsh metric with a soft one.
+sharp it is, where it rises, and how well its largest models were to be foreseen. Families are never pooled: an ability
+emerges in a task and a family (Schaeffer et al. 2023, section 1). `verdicts` compares a harsh metric with a soft one.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import statsmodels.formula.api as smf
 from scipy.optimize import isotonic_regression
 from scipy.stats import kendalltau, linregress
 
@@ -20,7 +19,6 @@ LEAST = 5  # models in a curve; with fewer nothing below is worth saying
 LEVEL = 0.05  # of the test whether a curve stands out from noise
 SHARP = 0.5  # a rise is sharp when its middle 80 % takes less than this share of the range of scale
 RESAMPLES = 200  # for the intervals of place and width
-POOLED, ADJUSTED = "all", "all, family effects"  # what stands for the family when families are pooled
 CURVE = ["benchmark", "metric", "family"]  # what tells curves apart
 
 
@@ -35,8 +33,7 @@ class Metric(NamedTuple):
 def compare(table: pd.DataFrame, metrics: list[Metric], scale: str, held_out=3) -> pd.DataFrame:
     """Describe every curve of a table: one row for a benchmark, metric and family.
 
-    `tidy` says what the table holds, `describe` and `forecasts` what is returned. With several families there are two
-    further curves for each benchmark and metric, over all of them (`pooled`).
+    `tidy` says what the table holds, `describe` and `forecasts` what is returned.
 
     >>> models = pd.DataFrame({"N": np.geomspace(1e7, 1e10, 8), "model": list("abcdefgh"), "benchmark": "quiz",
     ...     "family": "F", "n_items": 300, "loss": np.linspace(2, 0.4, 8), "harsh": [0, 0, 0, 0, 0.01, 0.2, 0.7, 0.8]})
@@ -50,8 +47,6 @@ def compare(table: pd.DataFrame, metrics: list[Metric], scale: str, held_out=3) 
     'artefact of the metric'
     """
     scores = tidy(table, metrics, scale)
-    if scores["family"].nunique() > 1:
-        scores = pd.concat([scores, pooled(scores)], ignore_index=True)
     return describe(scores).merge(forecasts(scores, held_out), on=CURVE)
 
 
@@ -127,84 +122,10 @@ def tidy(table: pd.DataFrame, metrics: list[Metric], scale: str) -> pd.DataFrame
     return pd.concat(parts).sort_values([*CURVE, "x"], kind="stable", ignore_index=True)
 
 
-def pooled(scores: pd.DataFrame) -> pd.DataFrame:
-    """Curves over all families of a `tidy` table, in half-decades of scale, in the same form.
-
-    The family "all" is the mean of the models in each half-decade. It mixes larger models with families that are better
-    at any size, from which large models tend to come. "all, family effects" keeps the two apart: score = half-decade +
-    family, by least squares, shown for the average family. Families within one half-decade say nothing of scale and are
-    left out of it; the curve is missing where families do not link the half-decades, or are too few for an error.
-    Errors `se` are those of the regression: the spread between models is in them.
-
-    >>> models = pd.DataFrame({"benchmark": "quiz", "family": list("FFFGGG"), "model": list("abcdef"), "n_items": 100,
-    ...     "N": [1e1, 1e2, 1e3, 1e2, 1e3, 1e4], "grade": [0.1, 0.11, 0.1, 0.5, 0.49, 0.5]})
-    >>> pooled(tidy(models, [Metric("grade")], "N")).pivot(index="x", columns="family", values="score").round(3)
-    family     all  all, family effects
-    x
-    10.0     0.100                0.295
-    100.0    0.305                0.305
-    1000.0   0.295                0.295
-    10000.0  0.500                0.305
-    """
-    parts = []
-    for (benchmark, metric), group in scores.groupby(["benchmark", "metric"]):
-        group = group.assign(cell=np.floor(2 * np.log10(group["x"])).astype(int))
-        several = group.groupby("family")["cell"].transform("nunique") > 1
-        for name, formula, rows in (
-            (POOLED, "score ~ 0 + C(cell)", group),
-            (ADJUSTED, "score ~ 0 + C(cell) + C(family, Sum)", group[several]),
-        ):
-            if rows["family"].nunique() < 2:
-                continue
-            model = smf.ols(formula, rows)
-            points, unknowns = model.exog.shape
-            if points <= unknowns or np.linalg.matrix_rank(model.exog) < unknowns:
-                continue
-            fit, cells = model.fit(), rows.groupby("cell")
-            half_decades = cells.agg(
-                n_items=("n_items", "sum"),
-                x=("x", lambda x: 10 ** np.log10(x).mean()),
-                model=("x", lambda x: f"{len(x)} models"),
-            )
-            n = len(half_decades)
-            half_decades = half_decades.assign(score=fit.params.to_numpy()[:n], se=fit.bse.to_numpy()[:n])
-            named = {"benchmark": benchmark, "family": name, "metric": metric, "chance": group["chance"].mean()}
-            parts.append(half_decades.assign(**named))
-    return pd.concat(parts, ignore_index=True) if parts else scores.iloc[:0]
-
-
-def slopes(scores: pd.DataFrame) -> pd.DataFrame:
-    """Rise of the score for ten times the scale, over all families of a `tidy` table: as they are, and within them.
-
-    `pooled` is the slope of one line in log10 x through all models, `within` that of parallel lines, one a family
-    (ordinary least squares). Intervals (95 %) take the models of a family as one cluster (Liang & Zeger 1986). A slope
-    within that is smaller than the pooled one says that larger models come from families that score higher at any
-    size. Raises ValueError for fewer than three families.
-
-    >>> models = pd.DataFrame({"benchmark": "quiz", "family": list("FFGGHH"), "model": list("abcdef"), "n_items": 100,
-    ...     "N": [1e1, 1e2, 1e2, 1e3, 1e3, 1e4], "grade": [0.1, 0.1, 0.3, 0.31, 0.5, 0.49]})
-    >>> slopes(tidy(models, [Metric("grade")], "N"))[["pooled", "within"]].abs().round(3).iloc[0].tolist()
-    [0.144, 0.0]
-    """
-    if scores["family"].nunique() < 3:
-        raise ValueError("slopes over and within families need at least three families")
-    rows = []
-    for (benchmark, metric), group in scores.groupby(["benchmark", "metric"]):
-        group = group.assign(decade=np.log10(group["x"]))
-        row = {"benchmark": benchmark, "metric": metric, "models": len(group), "families": group["family"].nunique()}
-        for name, formula in (("pooled", "score ~ decade"), ("within", "score ~ decade + C(family)")):
-            clusters = {"groups": group["family"].astype("category").cat.codes}
-            fit = smf.ols(formula, group).fit(cov_type="cluster", cov_kwds=clusters, use_t=True)
-            low, high = fit.conf_int().loc["decade"]
-            row |= {name: fit.params["decade"], f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 def describe(scores: pd.DataFrame) -> pd.DataFrame:
     """Say of each curve with at least five models how it rises: one row for a benchmark, metric and family.
 
-    scores : as `tidy` and `pooled` give them. Models of one size in a family, as of several seeds, count as one: their
+    scores : as `tidy` gives them. Models of one size in a family, as of several seeds, count as one: their
         mean, with the error of a mean.
 
     Returns the number of `models`; the range of scale in `decades`; the scores of the smallest and the largest model,
@@ -219,8 +140,7 @@ def describe(scores: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, curve in _curves(scores):
         x, score = curve["x"].to_numpy(), curve["score"].to_numpy()
-        # a mean freed of family effects may lie outside [0, 1]
-        p_value = stats.emergence_test(score.clip(0, 1), n_items=curve["n_items"]).p_value
+        p_value = stats.emergence_test(score, n_items=curve["n_items"]).p_value
         tau = kendalltau(x, score)
         drawn = score + curve["se"].to_numpy() * rng.standard_normal((RESAMPLES, len(x)))
         place, width = rise(x, score)
@@ -268,8 +188,7 @@ def forecasts(scores: pd.DataFrame, held_out=3) -> pd.DataFrame:
     fits = {"sigmoid": (stats.fit_sigmoid, 5), "last": (last_value, 1), "line": (straight_line, 2)}
     rows = []
     for key, curve in _curves(scores):
-        # an average freed of family effects may lie outside [0, 1], where a sigmoid cannot go
-        x, score, known = curve["x"], curve["score"].clip(0, 1), len(curve) - held_out
+        x, score, known = curve["x"], curve["score"], len(curve) - held_out
         rows.append(dict(zip(CURVE, key, strict=True)))
         for name, (fit, least) in fits.items():
             rows[-1][f"rmse_{name}"] = stats.forecast_error(x, score, fit, held_out) if known >= least else np.nan

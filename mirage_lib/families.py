@@ -87,7 +87,7 @@ def members(family: str | None = None) -> pd.DataFrame:
         if not rows:
             raise ModelError(
                 f"the ladder's models are not in {LADDER}: they come with the repository. Or train them: "
-                "mirage ladder train"
+                "python tools/ladder.py"
             )
     elif family in ("pythia", "pythia-deduped"):
         sizes = published.pythia_sizes()

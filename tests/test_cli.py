@@ -5,16 +5,17 @@ import tomllib
 from functools import partial
 from importlib import import_module
 
+import ladder
 import pandas as pd
 import pytest
 import typer
 from sample_book import ROOT
 from typer.testing import CliRunner
 
-from mirage_lib import cli, families, ladder, lm, metrics, scores, stats, sweep, tasks, vision
+from mirage_lib import cli, families, lm, metrics, scores, stats, sweep, tasks, vision
 from mirage_lib.items import items_table, read, write
 
-COMMANDS = ["measure", "sweep", "metrics", "vision", "ladder train"]
+COMMANDS = ["measure", "sweep", "metrics", "vision"]
 
 
 def mirage(*words):
@@ -61,7 +62,6 @@ def test_the_example_of_the_help_is_a_command_that_works(command, monkeypatch, t
     monkeypatch.setattr(families, "load", lambda *args: None)
     monkeypatch.setattr(lm, "measure", lambda *args, **rest: answers)
     monkeypatch.setattr(sweep, "run", lambda *args, **rest: None)
-    monkeypatch.setattr(ladder, "train_all", lambda *args, **rest: None)
     monkeypatch.setattr(vision, "measure", lambda *args, **rest: None)
     monkeypatch.setattr(families, "LADDER", tmp_path)
     (tmp_path / "arithmetic-3k-seed0").mkdir()
@@ -197,18 +197,6 @@ def test_no_interval_leaves_0_to_1_or_has_no_width():
         assert 0 <= row["low"] < row["exact_match"] - 0.1 and row["exact_match"] + 0.1 < row["high"] <= 1
 
 
-def test_ladder_train(tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder, "TRAININGS", {("text", 2): {3: "7k", 1: "10k"}})
-    words = ["ladder", "train", "--family", "text", "--rungs", "7k", "--processes", "1", "--out", tmp_path]
-    result = mirage(*words)
-    assert result.exit_code == 0, result.output
-    assert "3 models, 3 to be trained" in result.output and "text-7k-seed2-2" in result.output
-    assert sorted(file.parent.name for file in tmp_path.glob("*/training.json")) == [
-        f"text-7k-seed{seed}-2" for seed in range(3)
-    ]
-    assert "3 models, 0 to be trained" in mirage(*words).output
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -226,8 +214,6 @@ def test_ladder_train(tmp_path, monkeypatch):
         (["metrics", "log.jsonl"], "log.jsonl is JSON, perhaps a log of lm-evaluation-harness"),
         (["metrics", "empty"], "empty holds no results: run a sweep into it first"),
         (["metrics", "other.parquet"], "needs the column 'is_greedy'"),
-        (["ladder", "train", "--rungs", "9k"], "there is no '9k' in the ladder: choose of 3k, 7k"),
-        (["ladder", "train", "--family", "poetry"], "there is no 'poetry' in the ladder: choose of arithmetic, text"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message(words, message, tmp_path, monkeypatch):

@@ -166,35 +166,6 @@ def test_errors_of_models_of_one_size_are_those_of_their_mean():
     assert curve["n_items"].tolist() == [800] + [400] * 7
 
 
-def test_families_are_pooled_in_half_decades():
-    sizes = np.array([1e6, 2e6, 4e6, 9e6])  # two below 10^6.5 and two above
-    two = pd.concat([family(name, sizes, harsh=[0.1, 0.2, 0.3, 0.4]) for name in ("a", "b")])
-    pool = compare.pooled(compare.tidy(two, [HARSH], "params")).query("family == @compare.POOLED")
-    assert pool["score"].tolist() == pytest.approx([0.15, 0.35])
-    assert pool["x"].tolist() == pytest.approx([np.sqrt(2) * 1e6, 6e6])
-    assert pool["n_items"].tolist() == [1600, 1600]
-
-
-def test_slopes_take_a_family_as_one_cluster():
-    """By hand, Liang & Zeger (1986) with the usual corrections for few clusters."""
-    rng = np.random.default_rng(0)
-    tables = [family(f"f{i}", SIZES, harsh=0.3 + 0.1 * i * rng.random() + 0.01 * rng.random(8)) for i in range(4)]
-    tidy = compare.tidy(pd.concat(tables), [HARSH], "params")
-    x = np.column_stack([np.ones(len(tidy)), np.log10(tidy["x"])])
-    bread = np.linalg.inv(x.T @ x)
-    residual = tidy["score"] - x @ (bread @ x.T @ tidy["score"])
-    meat = sum(
-        np.outer(part, part)
-        for f in tidy["family"].unique()
-        for part in [(x.T * residual.to_numpy())[:, tidy["family"] == f].sum(1)]
-    )
-    n, k, g = len(tidy), 2, 4
-    error = np.sqrt((bread @ meat @ bread)[1, 1] * g / (g - 1) * (n - 1) / (n - k))
-    row = compare.slopes(tidy).iloc[0]
-    half = scipy_stats.t.ppf(0.975, g - 1) * error
-    assert (row["pooled_high"] - row["pooled_low"]) / 2 == pytest.approx(half)
-
-
 def test_numbers_of_a_curve_equal_those_of_their_sources():
     score = np.array([0.1, 0.12, 0.11, 0.2, 0.5, 0.6, 0.55, 0.7])
     row = compare.compare(family(harsh=score), [HARSH], "params").iloc[0]
@@ -211,33 +182,6 @@ def test_numbers_of_a_curve_equal_those_of_their_sources():
     assert row["rmse_sigmoid"] == stats.forecast_error(SIZES, score, stats.fit_sigmoid, 3)
     short = compare.compare(family(params=SIZES[:5], harsh=score[:5]), [HARSH], "params", held_out=4).iloc[0]
     assert np.isnan(short["rmse_sigmoid"]) and np.isnan(short["rmse_line"]) and short["rmse_last"] > 0
-
-
-def test_family_effects_are_taken_out():
-    """Later families are larger and better; within a family size brings nothing, then a little."""
-    rng = np.random.default_rng(0)
-    for slope in (0.0, 0.05):
-        tables = []
-        for number in range(8):
-            params = 10 ** (6 + 0.4 * number + np.arange(5) / 2)
-            level = 0.1 + 0.06 * number + slope * np.log10(params / 1e6)
-            tables.append(family(f"family {number}", params, harsh=level + 0.005 * rng.standard_normal(5)))
-        tidy = compare.tidy(pd.concat(tables), [HARSH], "params")
-        row = compare.slopes(tidy).iloc[0]
-        assert row["pooled"] > slope + 0.05
-        assert row["within"] == pytest.approx(slope, abs=0.01)
-        assert row["within_low"] < slope < row["within_high"]
-        curves = compare.compare(pd.concat(tables), [HARSH], "params").set_index("family")
-        rise = curves["last"] - curves["first"]
-        assert rise[compare.POOLED] - slope * curves.loc[compare.POOLED, "decades"] > 0.2
-        assert rise[compare.ADJUSTED] == pytest.approx(slope * curves.loc[compare.ADJUSTED, "decades"], abs=0.02)
-
-
-def test_families_that_share_no_scale_cannot_be_told_from_scale():
-    apart = pd.concat([family("a", SIZES, harsh=0.1), family("b", SIZES * 1e6, harsh=0.5)])
-    assert set(compare.compare(apart, [HARSH], "params")["family"]) == {"a", "b", compare.POOLED}
-    with pytest.raises(ValueError, match="at least three families"):
-        compare.slopes(compare.tidy(apart, [HARSH], "params"))
 
 
 def test_models_of_one_size_count_as_one_in_any_order():

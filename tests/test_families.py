@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ladder
 import numpy as np
 import pytest
 import tiny_models
 import transformers
 from huggingface_hub import constants
 
-from mirage_lib import families, ladder, lm, published, tasks
+from mirage_lib import families, lm, published, tasks
 from mirage_lib.families import ModelError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -78,7 +79,7 @@ def test_a_family_is_chosen_by_argument_then_environment_then_the_ladder(monkeyp
     assert families.members()["revision"].tolist() == ["main", "main"]
     monkeypatch.delenv("MIRAGE_FAMILY")
     monkeypatch.setattr(families, "LADDER", Path("/nowhere"))
-    with pytest.raises(ModelError, match=r"ladder's models are not in /nowhere.*mirage ladder train"):
+    with pytest.raises(ModelError, match=r"ladder's models are not in /nowhere.*python tools/ladder.py"):
         families.members()
 
 
@@ -350,7 +351,7 @@ BUNDLED = sorted(file.parent.name for file in families.LADDER.glob("*/training.j
 
 def need_ladder():
     if not BUNDLED:
-        pytest.skip(f"{families.LADDER} has no models yet: mirage ladder train")
+        pytest.skip(f"{families.LADDER} has no models yet: python tools/ladder.py")
 
 
 def test_the_whole_ladder_is_bundled_and_small():

@@ -18,7 +18,7 @@ LEVELS = [
     ["images"],
     ["tasks", "families"],
     ["passes"],
-    ["lm", "ladder", "vision"],
+    ["lm", "vision"],
     ["scores", "compare"],
     ["logs"],
     ["sweep", "audit"],

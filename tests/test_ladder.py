@@ -8,14 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ladder
 import numpy as np
 import pytest
 import tiny_models
 import torch
 from joblib import Parallel, delayed
+from ladder import Cell
 
-from mirage_lib import families, ladder, lm, tasks
-from mirage_lib.ladder import Cell
+from mirage_lib import families, lm, tasks
 
 STEPS = 24
 RECIPE = Cell("arithmetic", "3k", 0)
@@ -265,7 +266,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import pytest, test_ladder
-from mirage_lib import ladder
+import ladder
 test_ladder.shorten(pytest.MonkeyPatch())
 sequences = ladder.sequences
 def waiting(family, seed, chunk):
@@ -279,7 +280,7 @@ ladder.train(test_ladder.SMALL, Path(sys.argv[1]))
 
 
 def test_a_training_that_is_killed_goes_on(short, trained, tmp_path):
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    paths = os.pathsep.join(str(Path(__file__).parent.parent / name) for name in ("", "tests", "tools"))
     run = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)],
         env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},

@@ -3,6 +3,7 @@
 import math
 import warnings
 
+import ladder
 import numpy as np
 import pytest
 import tiny_models
@@ -32,7 +33,7 @@ from transformers import (
     XLNetLMHeadModel,
 )
 
-from mirage_lib import ladder, lm, metrics, passes, tasks
+from mirage_lib import lm, metrics, passes, tasks
 from mirage_lib.items import ragged, validate
 
 # answers that are cut are targets here

@@ -3,12 +3,13 @@
 import importlib.util
 import logging
 
+import ladder
 import pandas as pd
 import pytest
 import tiny_models
 import torch
 
-from mirage_lib import families, ladder, lm, metrics, tasks
+from mirage_lib import families, lm, metrics, tasks
 
 pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed")
 

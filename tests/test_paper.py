@@ -16,6 +16,7 @@ from mirage_lib import claims
 BOOK = sample_book.ROOT / "book"
 PAPER = (BOOK / "paper.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+ \d+): (.*?)(?=^## |\Z)", PAPER, re.MULTILINE | re.DOTALL))
+CARDS = claims.deciders("cards")
 CLAIMS = claims.load().assign(found="1.23 (95 % interval < 4)")
 FIGURE = (
     '<?xml version="1.0"?><svg id="patch"><metadata>matplotlib</metadata><path id="line" style="fill: #222222"/></svg>'
@@ -25,7 +26,7 @@ FIGURE = (
 def lacking(sections: dict, built: set) -> list[str]:
     """Say what of the paper a page does not show: no section, no claim, no verdicts, no figure that a chapter makes."""
     found = []
-    for place in claims.PLACES:
+    for place in CARDS.PLACES:
         text = sections.get(place.capitalize(), "")
         figure = re.search(r'<a data-figure="([\w-]+)"></a>', text)
         glued = f"```{{glue:any}} {place.replace(' ', '_')}\n:doc: claims.md\n"
@@ -42,7 +43,7 @@ def made() -> set[str]:
 
 def test_every_figure_and_prediction_is_on_the_page():
     assert lacking(SECTIONS, made()) == []
-    assert [title.lower() for title in SECTIONS] == list(claims.PLACES)
+    assert [title.lower() for title in SECTIONS] == list(CARDS.PLACES)
 
 
 def test_one_that_is_missing_is_noticed():
@@ -63,7 +64,7 @@ def render(table, monkeypatch) -> tuple[str, dict[str, str]]:
     return "".join(text for text in shown if text not in kept.values()), kept
 
 
-GLUED = [place.replace(" ", "_") for place in claims.PLACES]
+GLUED = [place.replace(" ", "_") for place in CARDS.PLACES]
 
 
 def absent(page: str, table) -> list[str]:
@@ -78,8 +79,8 @@ def test_every_claim_is_on_its_page(monkeypatch):
     page, kept = render(CLAIMS, monkeypatch)
     assert page.count('<li class="claim"') == len(CLAIMS)
     assert absent(page, CLAIMS) == []
-    for place, name in zip(claims.PLACES, GLUED, strict=True):
-        mine = CLAIMS[[place in claims.places(figure) for figure in CLAIMS["figure"]]]
+    for place, name in zip(CARDS.PLACES, GLUED, strict=True):
+        mine = CLAIMS[[place in CARDS.places(figure) for figure in CLAIMS["figure"]]]
         assert len(mine) > 0
         assert kept[name].count('<li class="claim"') == len(mine)
         assert absent(kept[name], mine) == []
@@ -93,10 +94,10 @@ def test_a_claim_that_is_missing_is_noticed(monkeypatch):
 @pytest.mark.parametrize("figure", ["12", "2G to", "", "prediction 4"])
 def test_a_claim_about_nothing_in_the_paper_is_refused(figure):
     if figure == "2G to":
-        assert claims.places(figure) == ["figure 2"]
+        assert CARDS.places(figure) == ["figure 2"]
     else:
         with pytest.raises(ValueError, match="names no figure"):
-            claims.places(figure)
+            CARDS.places(figure)
 
 
 @pytest.fixture

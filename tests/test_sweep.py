@@ -10,12 +10,13 @@ import time
 from functools import partial
 
 import joblib
+import ladder
 import numpy as np
 import pandas as pd
 import pytest
 from sample_book import ROOT
 
-from mirage_lib import cli, families, ladder, lm, stats, sweep, tasks
+from mirage_lib import cli, families, lm, stats, sweep, tasks
 from mirage_lib.items import ItemsError, items_table, write
 
 ASKED = tasks.arithmetic("addition", 2, n=3, layout="compact")

@@ -4,12 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import ladder
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import chisquare
 
-from mirage_lib import ladder, tasks
+from mirage_lib import tasks
 from mirage_lib.tasks import TaskError
 
 OPERATIONS = {"+": int.__add__, "*": int.__mul__, "plus": int.__add__, "times": int.__mul__}

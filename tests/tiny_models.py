@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import ladder
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from mirage_lib import families, ladder, tasks
+from mirage_lib import families, tasks
 
 torch.set_num_threads(1)  # the tests run side by side, and these models gain nothing from more
 logging.disable_progress_bar()
@@ -156,7 +157,7 @@ def check_recipe(cell: ladder.Cell, folder: Path, step: int, monkeypatch):
     """Train a bundled model up to a kept checkpoint: the same weights, or on another machine nearly the same loss."""
     bundled = families.LADDER / cell.name / f"step{step}"
     if not bundled.exists():
-        pytest.skip(f"{cell.name} is not in {families.LADDER} yet: mirage ladder train")
+        pytest.skip(f"{cell.name} is not in {families.LADDER} yet: python tools/ladder.py")
     save = ladder.save
 
     def save_and_stop(model, place):

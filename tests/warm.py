@@ -28,7 +28,7 @@ HEAVY = [
     "scipy.optimize",
     "scipy.stats",
     "sklearn.isotonic",
-    "statsmodels.formula.api",
+    "statsmodels.stats.proportion",
     "tokenizers",
     "torch",
     "tqdm.auto",

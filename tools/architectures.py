@@ -8,12 +8,13 @@ import argparse
 import warnings
 from pathlib import Path
 
+import ladder
 import numpy as np
 import pandas as pd
 import torch
 import transformers
 
-from mirage_lib import families, ladder, lm, tasks
+from mirage_lib import families, lm, tasks
 from mirage_lib.items import ragged
 
 SIZES = {"vocab_size": len(ladder.VOCABULARY["arithmetic"]), "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}

@@ -12,6 +12,7 @@ the scale, or of the kept error.
 import sys
 from pathlib import Path
 
+import ladder
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mirage_lib import families, items, kept, ladder, tasks
+from mirage_lib import families, items, kept, tasks
 
 EXAM = "ladder-text-exam"
 NATS, OTHERS, TRAINED = 0.01, 0.01, 0.05

@@ -6,9 +6,8 @@ python tools/ladder_card.py
 import json
 from pathlib import Path
 
+import ladder
 import numpy as np
-
-from mirage_lib import ladder
 
 FOLDER = Path(__file__).resolve().parent.parent / "models" / "ladder"
 CARD = """\
@@ -16,7 +15,7 @@ CARD = """\
 
 Small language models for the chapters of this book that measure a family of growing size. They have the
 architecture of Pythia (GPT-NeoX: rotary embeddings on a quarter of each head, attention and feed-forward layer in
-parallel, untied embeddings) and one character a token. Trained from scratch by `mirage ladder train`.
+parallel, untied embeddings) and one character a token. Trained from scratch by `python tools/ladder.py`.
 
 **Intended use.** To show how scores of a family of models depend on size, training and metric. They go on with
 Python source, or add and multiply within the layout they learned, and are of no use for anything else. Licence: MIT,

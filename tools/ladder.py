@@ -4,9 +4,13 @@ Two families of the same architecture, one character a token. `text` reads the s
 (`tasks.library_text`), and every character counts. `arithmetic` learns sums and products: few-shot lines as the
 evaluation asks them, from problems that no evaluation asks, and only answers count; it is trained for several
 budgets. A model's seed fixes its start and the order of its data, which all sizes share.
-`mirage ladder train` trains everything that is missing, and goes on where it was stopped.
+
+    python tools/ladder.py [--family text] [--rungs 7k,10k] [--out models/ladder] [--processes 2]
+
+trains everything that is missing, and goes on where it was stopped; all of it takes about two hours on two cores.
 """
 
+import argparse
 import functools
 import json
 import math
@@ -270,3 +274,17 @@ def replace(file: Path, write) -> None:
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     write(part)
     os.replace(part, file)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--family", choices=VOCABULARY, help="by default both")
+    parser.add_argument("--rungs", default="", help="sizes, with commas: 3k,7k; by default all")
+    parser.add_argument("--out", type=Path, default=families.LADDER)
+    parser.add_argument("--processes", type=int, default=2, help="models trained at once, one thread each")
+    asked = parser.parse_args()
+    names = tuple(filter(None, asked.rungs.split(",")))
+    if unknown := set(names) - set(RUNGS):
+        parser.error(f"there is no {unknown.pop()!r} in the ladder: choose of {', '.join(RUNGS)}")
+    for path in train_all(asked.out, asked.family, names, asked.processes):
+        print(path)
