@@ -418,15 +418,18 @@ def finish(app, error):
 
 
 def write_vega(path: Path):
-    """Write Vega, Vega-Lite and Vega-Embed as one script, unless this version is there already."""
+    """Write Vega, Vega-Lite and Vega-Embed as one script, unless this version is there already.
+
+    A plain script and no module: a page opened as a file may load no module from beside it.
+    """
     import altair
     import vl_convert
 
     vega_lite = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
-    head = f"// vl-convert {vl_convert.__version__}, Vega-Lite {vega_lite}\n"
+    head = f"// vl-convert {vl_convert.__version__}, Vega-Lite {vega_lite}, a script\n"
     if path.exists() and path.read_text().startswith(head):
         return
-    path.write_text(head + vl_convert.javascript_bundle(vl_version=vega_lite))
+    path.write_text(f'{head}(() => {{"use strict";\n{vl_convert.javascript_bundle(vl_version=vega_lite)}\n}})();\n')
 
 
 def references(app) -> dict:

@@ -222,7 +222,7 @@ function build(box) {
     score();
   }
   function choose() {
-    [field.before.value, field.begun.value, field.target.value] = presets[field.preset.selectedIndex];
+    answers.clear(); [field.before.value, field.begun.value, field.target.value] = presets[field.preset.selectedIndex];
     measure();
   }
   async function ask() {

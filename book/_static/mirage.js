@@ -2,10 +2,18 @@
 // itself serves. The bundle is loaded only on pages that have a chart. Ink in the dark is left to mirage.css.
 const bundle = new URL("vega.js", document.currentScript.src);
 
+function load(url) {
+  return new Promise((resolve, reject) => {
+    const script = Object.assign(document.createElement("script"), { src: url, onload: resolve });
+    script.onerror = () => reject(new Error(`${url} could not be loaded: the charts are not drawn.`));
+    document.head.append(script);
+  });
+}
+
 async function drawCharts() {
   const charts = document.querySelectorAll(".mirage-chart");
   if (!charts.length) return;
-  await import(bundle);
+  await load(bundle);
   for (const chart of charts) {
     const spec = JSON.parse(chart.querySelector("script").textContent);
     const faceted = ["row", "column", "facet"].some((channel) => spec.encoding?.[channel]);
@@ -57,7 +65,8 @@ function fit() {
 }
 
 document.addEventListener("DOMContentLoaded", async () => {
-  await drawCharts();
+  // formulas and tables fit whether or not the charts are there
+  await drawCharts().catch((error) => console.error(error.message));
   await window.MathJax?.startup?.promise;
   // whatever changes the column's size: the window, the theme's sidebars, something unfolded
   new ResizeObserver(fit).observe(document.querySelector(".bd-article") ?? document.body);
