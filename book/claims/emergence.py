@@ -19,7 +19,8 @@ def the_rule_moves_the_jump(tolerance: float) -> Finding:
     """Decades between the places of "one word" and "20 words all right", Pythia on LAMBADA; p against planted jumps.
 
     A planted jump is one of the thing: accuracy is that of the smallest size, then that of the largest, from some size
-    on. Models scatter as the two of each size do, which holds the noise of the items.
+    on. The other truth is the same rise over two gaps: one size, any, lies half way. Models scatter as the two of each
+    size do, which holds the noise of the items.
     """
     rows = published.pythia_evals().query("task == 'lambada_openai' and shots == 0 and step == 143000")
     sizes, share = np.sort(rows["params"].unique()), rows.sort_values("params")["acc"].to_numpy().reshape(-1, 2)
@@ -37,15 +38,17 @@ def the_rule_moves_the_jump(tolerance: float) -> Finding:
     def draw(p):
         return np.clip(rng.normal(p[:, None], spread, share.shape), 0, 1)
 
-    def planted(_):
-        return draw(np.where(np.arange(len(sizes)) < rng.integers(1, len(sizes)), mean[0], mean[-1]))
+    def planted(gaps):
+        """The rise from first to last in this many equal steps, one after the other, anywhere."""
+        first = rng.integers(len(sizes) - gaps)
+        return draw(np.interp(np.arange(len(sizes)), [first, first + gaps], mean[[0, -1]]))
 
-    null = np.array([moved(planted(0)) for _ in range(1000)])
+    null = np.array([moved(planted(1)) for _ in range(1000)])
 
     def p_value(drawn):
         return (1 + (null >= moved(drawn)).sum()) / (1 + len(null))
 
-    found = rates(lambda drawn: p_value(drawn) < 0.05, planted, lambda _: draw(mean))
+    found = rates(lambda drawn: p_value(drawn) < tolerance, lambda _: planted(1), lambda _: planted(2))
     one, twenty = places(share) / 1e9
     told = f"from {one:.2f} to {twenty:.1f} billion parameters, p {p_value(share):.1g}; {found.words()}"
     return holds(p_value(share) < tolerance, told) if found.decides else Finding("not testable here", told)

@@ -15,6 +15,8 @@ from .planting import rates
 
 UNTESTABLE = "not testable here"
 N_ITEMS = 5153
+OWN = 0.014  # by which Pythia itself leaves the curve, from no example to five
+GPT3_OFF, OTHERS_OFF = 0.045, 0.04  # planted distances from the curve, as the statements say
 
 
 def lambada(shots=0) -> pd.DataFrame:
@@ -55,7 +57,7 @@ def planted(losses, groups, off, scatter, rng) -> tuple[np.ndarray, np.ndarray]:
     """Accuracies on a curve drawn again, each group shifted by `off` and by chance; what the curve itself says of them.
 
     off : shift that all groups share in size, not in sign; scatter : standard deviation of a shift by chance. Pythia's
-    own, from no example to five, is 0.014.
+    own is OWN.
     """
     truth = curves(40)[1 + rng.integers(40)]
     names, group = np.unique(groups, return_inverse=True)
@@ -64,11 +66,26 @@ def planted(losses, groups, off, scatter, rng) -> tuple[np.ndarray, np.ndarray]:
     return rng.binomial(N_ITEMS, p) / N_ITEMS, stretched(losses, *curves(40)[0])
 
 
+def drawn_again(last: pd.DataFrame, share, draws=2000) -> float:
+    """Upper end, 97.5 %, of the largest share(mean, SD, accuracy) over models, their passages being drawn again.
+
+    Mean and SD of the item losses have the errors of as many passages, those of the SD as for exponential losses.
+    """
+    rng, size = np.random.default_rng(0), (draws, len(last))
+    mean, sd, accuracy = (last[name].to_numpy() for name in ("cross_entropy", "cross_entropy_sd", "acc"))
+    means = mean + sd / np.sqrt(N_ITEMS) * rng.standard_normal(size)
+    # a fourth moment of 9 times the squared variance; for normal losses it is 3
+    sds = sd * (1 + np.sqrt((9 - 1) / 4 / N_ITEMS) * rng.standard_normal(size))
+    return float(np.quantile(share(means, sds, rng.binomial(N_ITEMS, accuracy, size) / N_ITEMS).max(1), 0.975))
+
+
 def accuracy_exceeds_exp_of_the_mean_loss(tolerance: float) -> Finding:
-    """exp(-CE) over accuracy on LAMBADA, last checkpoint of 16 models: the largest."""
+    """exp(-CE) over accuracy on LAMBADA, last checkpoint of 16 models: the largest, passages drawn again."""
     last = final()
     share = np.exp(-last["cross_entropy"]) / last["acc"]
-    return holds(share.max() < tolerance, f"accuracy is {1 / share.max():.1f} to {1 / share.min():.0f} times exp(-CE)")
+    most = drawn_again(last, lambda mean, sd, accuracy: np.exp(-mean) / accuracy)
+    found = f"accuracy is {1 / share.max():.1f} to {1 / share.min():.0f} times exp(-CE), with the error of the passages "
+    return holds(most < tolerance, f"{found}{1 / most:.1f} times or more")
 
 
 def one_curve_of_the_loss(tolerance: float) -> Finding:
@@ -98,13 +115,19 @@ def one_curve_of_the_loss(tolerance: float) -> Finding:
 
 
 def greedy_beats_any_spread(tolerance: float) -> Finding:
-    """The most that sampling can reach, given mean and SD of item losses, over greedy accuracy: 410m and larger."""
+    """The most that sampling can reach, given mean and SD of item losses, over greedy accuracy: 410m and larger.
+
+    The largest of these shares, passages being drawn again.
+    """
+
+    def most(mean, sd, accuracy):
+        share = mean**2 / (mean**2 + sd**2)
+        return (1 - share + share * np.exp(-(mean**2 + sd**2) / mean)) / accuracy
+
     last = final().query("params > 2e8")
-    mean, sd = last["cross_entropy"], last["cross_entropy_sd"]
-    share = mean**2 / (mean**2 + sd**2)
-    most = (1 - share + share * np.exp(-(mean**2 + sd**2) / mean)) / last["acc"]
-    found = f"sampling reaches at most {most.min():.2f} to {most.max():.2f} of the accuracy, 410m to 12b"
-    return holds(most.max() < tolerance, found)
+    share, upper = most(last["cross_entropy"], last["cross_entropy_sd"], last["acc"]), drawn_again(last, most)
+    found = f"sampling reaches at most {share.min():.2f} to {share.max():.2f} of the accuracy, 410m to 12b; with the error "
+    return holds(upper < tolerance, f"{found}of the passages {upper:.2f} at most")
 
 
 def small_pythias_forecast_gpt3(tolerance: float) -> Finding:
@@ -118,11 +141,11 @@ def small_pythias_forecast_gpt3(tolerance: float) -> Finding:
     def agrees(drawn):
         return worst(*drawn) < tolerance
 
-    def by(off):  # 0.06 is about half of what another language does
-        return lambda i: planted(losses, setting, off, 0.014, rng)
+    def by(off):
+        return lambda i: planted(losses, setting, off, OWN, rng)
 
     accuracy, predicted = table["acc"].to_numpy(), stretched(losses, *curves(40)[0])
-    naive, rate = rms(np.exp(-losses) - accuracy), rates(agrees, by(0.06), by(0))
+    naive, rate = rms(np.exp(-losses) - accuracy), rates(agrees, by(GPT3_OFF), by(0))
     zero = rms((accuracy - predicted)[setting == "zero"])
     found = f"RMS {zero:.3f} without examples, {worst(accuracy, predicted):.3f} in the worst setting, "
     found += f"{rms(accuracy - predicted):.3f} over all 24 scores, exp(-CE) {naive:.2f}; {rate.words()}"
@@ -141,9 +164,9 @@ def one_curve_for_all_architectures(tolerance: float) -> Finding:
         return rms(drawn[0] - drawn[1]) < tolerance
 
     def by(off):
-        return lambda i: planted(losses, family, off, 0.014, rng)
+        return lambda i: planted(losses, family, off, OWN, rng)
 
-    off, rate = table["acc"].to_numpy() - stretched(losses, *curves(40)[0]), rates(agrees, by(0.06), by(0))
+    off, rate = table["acc"].to_numpy() - stretched(losses, *curves(40)[0]), rates(agrees, by(OTHERS_OFF), by(0))
     found = f"{len(table)} models of {table['family'].nunique()} families: RMS {rms(off):.3f}, "
     found += f"{off.min():.3f} to {off.max():.3f}; {rate.words()}"
     verdict = "holds" if rms(off) < tolerance else "fails"
@@ -156,26 +179,35 @@ def foreign() -> pd.DataFrame:
     return table.assign(s=np.sqrt(table["n_items"]) * table["ppl_se"] / table["ppl"])
 
 
+def common_shift() -> float:
+    """By how much another laboratory and format move a model off the curve in English, a root mean square.
+
+    BLOOM, MPT and XGLM on both texts, with and without a blank to fill. So much may move one model in all languages.
+    """
+    english = published.lm_eval_2023().query("family in ['bloom', 'mpt', 'xglm'] and benchmark.str.startswith('lambada')")
+    english = english[~english["benchmark"].str.contains("_mt_")]
+    return rms(english["acc"] - stretched(english["cross_entropy"], *curves(40)[0]))
+
+
+def in_languages(middle, rng) -> np.ndarray:
+    """Accuracies of one model that move together by the common shift, and each by chance."""
+    p = middle + common_shift() * rng.standard_normal() + OWN * rng.standard_normal(len(middle))
+    return rng.binomial(N_ITEMS, p.clip(0.001, 0.999)) / N_ITEMS
+
+
 def other_languages_leave_the_curve(tolerance: float) -> Finding:
     """How much more MPT has right than the curve says, in the closest of four languages: above this."""
     table, rng = foreign(), np.random.default_rng(4)
-    losses, one_model = table["cross_entropy"].to_numpy(), np.zeros(len(table))
+    curve = stretched(table["cross_entropy"], *curves(40)[0])
 
-    def leaves(drawn):
-        return (drawn[0] - drawn[1]).min() > tolerance
+    def leaves(accuracy):
+        return (accuracy - curve).min() > tolerance
 
-    def above(off):
-        def draw(i):
-            accuracy, predicted = planted(losses, one_model, 0, 0.02, rng)
-            return accuracy + off, predicted
-
-        return draw
-
-    gap = table["acc"].to_numpy() - stretched(losses, *curves(40)[0])
-    rate = rates(leaves, above(0), above(2 * tolerance))
-    found = f"{gap.min():.3f} to {gap.max():.3f} above the curve; {rate.words()}"
-    verdict = "holds" if gap.min() > tolerance else "fails"
-    return Finding(verdict if rate.decides else UNTESTABLE, found)
+    gap = table["acc"].to_numpy() - curve
+    rate = rates(leaves, lambda _: in_languages(curve, rng), lambda _: in_languages(curve + 2 * tolerance, rng), 2000)
+    found = f"{gap.min():.3f} to {gap.max():.3f} above the curve; all moved together by {common_shift():.3f} by chance: "
+    verdict = "holds" if leaves(table["acc"].to_numpy()) else "fails"
+    return Finding(verdict if rate.decides else UNTESTABLE, found + rate.words())
 
 
 def item_model(m, s, alpha) -> np.ndarray:
@@ -201,11 +233,14 @@ def spread_explains_other_languages(tolerance: float) -> Finding:
     def explains(accuracy):
         return rms(accuracy - items) < tolerance * rms(accuracy - curve)
 
-    def drawn(middle, scatter):  # one model: its languages move together
-        p = middle + scatter * rng.standard_normal() + 0.02 * rng.standard_normal(len(table))
-        return rng.binomial(N_ITEMS, p.clip(0.001, 0.999)) / N_ITEMS
-
-    rate = rates(explains, lambda i: drawn(curve, 0.1), lambda i: drawn(items, 0.02))
+    # a shift that the spread has no part in, as large as seen and as often up as down; and the spread, with its shift
+    by_chance = np.abs(table["acc"] - curve).mean()
+    rate = rates(
+        explains,
+        lambda i: in_languages(curve + by_chance * rng.choice([-1, 1]), rng),
+        lambda i: in_languages(items, rng),
+        2000,
+    )
     found = f"RMS {rms(table['acc'] - items):.3f} with the spread, {rms(table['acc'] - curve):.3f} without; "
     found += rate.words()
     return Finding(("holds" if explains(table["acc"]) else "fails") if rate.decides else UNTESTABLE, found)
@@ -225,13 +260,13 @@ def harsher_appears_later(tolerance: float) -> Finding:
     )
 
 
-def score_separates_harsh_from_soft(tolerance: float) -> Finding:
-    """Emergence score of -CE against those of K of K, K = 1 ... 10: the soft metric should score lower than all."""
+def soft_metrics_can_score_emergent(tolerance: float) -> Finding:
+    """Emergence score of -CE over the least of K of K, K = 1 ... 10: above this."""
     last = final().query("not deduped")
     correct = (last["acc"] * last["n_items"]).round()
     soft = stats.emergence_score(-last["cross_entropy"])
     harsh = [stats.emergence_score(metrics.subset_probability(correct, last["n_items"], k)) for k in range(1, 11)]
     return holds(
-        soft < min(harsh) * (1 + tolerance),
+        soft > min(harsh) * tolerance,
         f"-CE scores {soft:.1f}, 1 of 1 to 10 of 10 {min(harsh):.1f} to {max(harsh):.1f}",
     )
