@@ -87,13 +87,18 @@ TIGHTER = {
     "resolution-sharpens": 1,
     "zeros-flatten-law": 1,
     "more-digits-come-later": 1e9,
+    "longer-answers-come-later-on-text": 1,
+    "unequal-items-fall-slower-than-geometrically": 1e9,
+    "unequal-items-exceed-exp-of-the-mean-loss": 1e9,
+    "grade-needs-the-competitors": 1,
+    "smooth-can-surprise": 1,
+    "mean-log-accuracy-is-minus-infinity": float("inf"),
+    "soft-metrics-can-score-emergent": 1e9,
+    "longer-sequences-rise-later-and-as-widely": 1e9,
+    "five-of-five-rises-as-widely": 1e9,
+    "image-accuracy-exceeds-exp-ce": 1,
 }
-LOOSER = {
-    "length-sharpens": -1,
-    "mean-log-accuracy": float("inf"),
-    "rouge-cliff": 0.0,
-    "jumps-are-sharp-and-tall": 0.0,
-}
+LOOSER = {"rouge-falls-sharply": 0.0}
 
 
 @pytest.mark.parametrize(

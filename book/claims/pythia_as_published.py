@@ -179,6 +179,7 @@ def foreign() -> pd.DataFrame:
     return table.assign(s=np.sqrt(table["n_items"]) * table["ppl_se"] / table["ppl"])
 
 
+@cache
 def common_shift() -> float:
     """By how much another laboratory and format move a model off the curve in English, a root mean square.
 
