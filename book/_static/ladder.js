@@ -200,7 +200,7 @@ function build(box) {
     <label>${sums ? "Sum or product" : "Beginning of a line"} <input name="begun" ${typed}></label>
     <label>${sums ? "Right answer" : "What should follow"} <input name="target" maxlength="32" ${typed}></label>
     <label>L, the characters that count: <span></span><input type="range" name="count" min="1"></label>
-    <label><input type="checkbox" name="large"> Ask the largest too (${size(large)})</label><button>Ask every size</button></form>
+    <label><input type="checkbox" name="large"> Ask the largest too (${size(large)})</label><button>Ask</button></form>
     <p role="status">Nothing is fetched before you ask; then ${size(some)}, once.</p>
     <p hidden>A bar is the probability of the character below it, the right one. Under that is the model’s own:
     <u>underlined</u> if it is the right one, <s>struck out</s> if not. Pale ones do not count. · is a space, ¶ the end
