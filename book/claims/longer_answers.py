@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mirage_lib import metrics, scores, stats, theory
+from mirage_lib import metrics, scores, theory
 from mirage_lib.claims import Finding
-from mirage_lib.items import items_table
 
 from . import decades, holds, late_share
 
@@ -74,22 +73,4 @@ def grade_steps_brier_does_not(tolerance: float) -> Finding:
         ("fails", "holds in part", "holds")[parts],
         f"from p = 1/4 to 1/2 the grade rises by {step:.2f} for equal items, by {rounded:.2f} for unequal ones; "
         f"the Brier score by {brier:.2f} of its whole way",
-    )
-
-
-def rouge_falls_sharply(tolerance: float) -> Finding:
-    """Fall of ROUGE-L-sum from 5 % to 10 % errors a token: 40 texts of ten lines of nine words, newlines err too."""
-    rng = np.random.default_rng(9)
-    target = rng.integers(1, 1000, (40, 100))
-    target[:, 9::10] = 0  # the newline
-    wrong = rng.integers(1, 999, target.shape)
-    wrong += (wrong >= target) & (target != 0)
-    luck = rng.random(target.shape)
-    few, many = (
-        metrics.rouge_l_sum(items_table(output=np.where(luck < error, wrong, target), target=target), newline=0)
-        for error in (0.05, 0.1)
-    )
-    fall = stats.mean_interval(few - many, bounded=False)
-    return holds(
-        fall.low > tolerance, f"it falls by {fall.value:.3f} (95 % interval {fall.low:.3f} to {fall.high:.3f})"
     )

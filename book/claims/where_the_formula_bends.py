@@ -130,13 +130,6 @@ def smooth_can_surprise(tolerance: float) -> Finding:
     return holds(error > tolerance, f"error {error:.2f} for the six largest of 17 models, without any noise")
 
 
-def mean_log_accuracy_is_minus_infinity(tolerance: float) -> Finding:
-    """Mean logarithm of the 0/1 score of items that are right with probability 0.99, below minus this."""
-    with np.errstate(divide="ignore"):
-        mean = np.log(metrics.exact_match(theory.draw_items(0.99, 1, 1000, np.random.default_rng(5)))).mean()
-    return holds(mean < -tolerance, f"mean logarithm {mean}, logarithm of the mean {np.log(0.99):.2f}")
-
-
 def sampling_below_greedy(tolerance: float) -> Finding:
     """exp(-H) <= sum p^2 <= max p on random distributions, of 2 to 1,000 tokens, flat to spiky."""
     rng = np.random.default_rng(8)
