@@ -84,7 +84,9 @@ def accuracy_exceeds_exp_of_the_mean_loss(tolerance: float) -> Finding:
     last = final()
     share = np.exp(-last["cross_entropy"]) / last["acc"]
     most = drawn_again(last, lambda mean, sd, accuracy: np.exp(-mean) / accuracy)
-    found = f"accuracy is {1 / share.max():.1f} to {1 / share.min():.0f} times exp(-CE), with the error of the passages "
+    found = (
+        f"accuracy is {1 / share.max():.1f} to {1 / share.min():.0f} times exp(-CE), with the error of the passages "
+    )
     return holds(most < tolerance, f"{found}{1 / most:.1f} times or more")
 
 
@@ -126,7 +128,9 @@ def greedy_beats_any_spread(tolerance: float) -> Finding:
 
     last = final().query("params > 2e8")
     share, upper = most(last["cross_entropy"], last["cross_entropy_sd"], last["acc"]), drawn_again(last, most)
-    found = f"sampling reaches at most {share.min():.2f} to {share.max():.2f} of the accuracy, 410m to 12b; with the error "
+    found = (
+        f"sampling reaches at most {share.min():.2f} to {share.max():.2f} of the accuracy, 410m to 12b; with the error "
+    )
     return holds(upper < tolerance, f"{found}of the passages {upper:.2f} at most")
 
 
@@ -185,7 +189,9 @@ def common_shift() -> float:
 
     BLOOM, MPT and XGLM on both texts, with and without a blank to fill. So much may move one model in all languages.
     """
-    english = published.lm_eval_2023().query("family in ['bloom', 'mpt', 'xglm'] and benchmark.str.startswith('lambada')")
+    english = published.lm_eval_2023().query(
+        "family in ['bloom', 'mpt', 'xglm'] and benchmark.str.startswith('lambada')"
+    )
     english = english[~english["benchmark"].str.contains("_mt_")]
     return rms(english["acc"] - stretched(english["cross_entropy"], *curves(40)[0]))
 
@@ -206,7 +212,9 @@ def other_languages_leave_the_curve(tolerance: float) -> Finding:
 
     gap = table["acc"].to_numpy() - curve
     rate = rates(leaves, lambda _: in_languages(curve, rng), lambda _: in_languages(curve + 2 * tolerance, rng), 2000)
-    found = f"{gap.min():.3f} to {gap.max():.3f} above the curve; all moved together by {common_shift():.3f} by chance: "
+    found = (
+        f"{gap.min():.3f} to {gap.max():.3f} above the curve; all moved together by {common_shift():.3f} by chance: "
+    )
     verdict = "holds" if leaves(table["acc"].to_numpy()) else "fails"
     return Finding(verdict if rate.decides else UNTESTABLE, found + rate.words())
 

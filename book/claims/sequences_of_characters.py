@@ -24,7 +24,9 @@ def image_accuracy_increases(tolerance: float) -> Finding:
     fall = np.max([np.maximum(-scores.diff(), 0).max() / np.ptp(scores, axis=0) for scores in table], axis=0)
     rise = [scores.iloc[-1] - scores.iloc[0] for scores in table]
     steep = np.max([[steepest_step(scores[seed]) for seed in scores] for scores in table], axis=0)
-    found = f"it rises by {np.min(rise):.2f} to {np.max(rise):.2f} and falls by at most {fall.max():.1%} of that in a step"
+    found = (
+        f"it rises by {np.min(rise):.2f} to {np.max(rise):.2f} and falls by at most {fall.max():.1%} of that in a step"
+    )
     found += f"; the steepest step makes {steep.min():.0%} to {steep.max():.0%}, at the smallest networks"
     return at_seeds(int(((fall < tolerance) & (np.min(rise, axis=0) > 0)).sum()), found)
 
