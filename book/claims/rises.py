@@ -1,0 +1,48 @@
+"""How Part III judges a curve: the same four numbers for every one, soft or harsh, in shares of its window of sizes."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from mirage_lib import compare, stats
+
+
+class Rise(NamedTuple):
+    """Shares of the window, on a log axis of size: where a tenth and a half of the way is done, and the middle 80 %."""
+
+    floor: float
+    place: float
+    width: float
+
+
+def rise(x, score) -> Rise:
+    """Floor, place and width of a curve, smallest size first; NaN if it does not rise.
+
+    The way goes along the closest curve that never falls, as in `compare.rise`, whose place and width these are.
+
+    >>> rise([1, 10, 100, 1000, 10000], [0, 0, 0.5, 1, 1])
+    Rise(floor=0.3..., place=0.5..., width=0.4...)
+    """
+    way = isotonic_regression(np.asarray(score, float)).x
+    if not way[-1] > way[0]:
+        return Rise(np.nan, np.nan, np.nan)
+    way = (way - way[0]) / (way[-1] - way[0])
+    log = np.log(np.asarray(x, float))
+    log = (log - log[0]) / (log[-1] - log[0])
+    shares = np.array([0.1, 0.5, 0.9])
+    # where a curve rests at a share, the middle of the rest
+    early, half, late = (np.interp(shares - 1e-9, way, log) + np.interp(shares + 1e-9, way, log)) / 2
+    return Rise(float(early), float(half), float(late - early))
+
+
+def miss(x, score, fit=stats.fit_sigmoid) -> float:
+    """Error of forecasting the larger half of the sizes from the smaller, as a share of the height of the curve.
+
+    fit : x, y -> `stats.Fit`; by default an S-shaped curve, for scores from 0 to 1. A root mean square; the middle one
+        of an odd number of sizes is known.
+
+    >>> round(miss([1, 10, 100, 1000], [0, 0.1, 0.2, 0.3], compare.straight_line), 9)
+    0.0
+    """
+    return stats.forecast_error(x, score, fit, len(score) // 2) / float(np.ptp(score))
