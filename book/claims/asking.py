@@ -1,4 +1,4 @@
-"""Ask every size of a bundled family, in the page or in a notebook: what the chapter on harsh and soft metrics shows."""
+"""Ask every size of a bundled family, in the page or in a notebook: part of the chapter on harsh and soft metrics."""
 
 import html
 import json
