@@ -9,7 +9,7 @@ metrics     pure functions of an items table
 kept        answers measured before, for where nothing is measured now
 stats       intervals, the items that are needed, the emergence score and its null, fits
 scores      items scored: a row a task, family and model, with errors; curves with intervals
-compare     the same models under two metrics: how sharp, where, how well foreseen
+compare     the shape of a curve: where it rises, how sharply
 logs        what lm-evaluation-harness, inspect_ai and others wrote, as items or as scores
 published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them

@@ -57,7 +57,7 @@ Layout = Annotated[
     str,
     typer.Option(
         help=f"How a problem is written: {', '.join(tasks.LAYOUTS)}.",
-        show_default="compact for the ladder, plain for others",
+        show_default="compact for the ladder's models, plain for others",
     ),
 ]
 Choices = Annotated[int, typer.Option(help="Also as multiple choice, with so many options.", show_default="no")]
@@ -70,7 +70,7 @@ Dtype = Annotated[
 
 @app.command("measure")
 def measure_model(
-    model: Annotated[str, typer.Option(help="A hub id, a folder, a name in the ladder, or smollm2.")],
+    model: Annotated[str, typer.Option(help="A hub id, a folder, smollm2, or of the ladder as text-57k-seed0.")],
     out: Annotated[Path, typer.Option(help="The file to write.", dir_okay=False)],
     revision: Annotated[str, typer.Option(help="Checkpoint: a hub revision, or step250 in the ladder.")] = "main",
     task: Task = "addition",
@@ -104,7 +104,7 @@ def measure_model(
 def sweep_family(
     out: Annotated[Path, typer.Option(help="The folder to fill.")],
     family: Annotated[
-        str, typer.Option(help="ladder, ladder-text, pythia, pythia-deduped, smollm2, or model ids and folders.")
+        str, typer.Option(help=f"{', '.join(families.LADDERS)}, smollm2, pythia, pythia-deduped, or ids and folders.")
     ] = "ladder",
     revisions: Annotated[str, typer.Option(help="Training checkpoints: last, all, or their names.")] = "last",
     max_params: Annotated[

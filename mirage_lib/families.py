@@ -183,7 +183,7 @@ def _find(model: str, revision: str) -> tuple[str, str, float, dict]:
         if (folder / "training.json").exists():  # of the ladder, here or trained elsewhere
             record = json.loads((folder / "training.json").read_text())
             trained = (record["family"], record["steps"])
-            family = next((name for name, what in LADDERS.items() if what == trained), "ladder")
+            family = next((name for name, what in LADDERS.items() if what == trained), model)
             tokens = record["tokens"] // record["steps"] * (record["steps"] if revision == "main" else int(step))
         return str(folder), family, tokens, {} if revision == "main" else {"subfolder": revision}
     # of EleutherAI's other models of that name, as those with smaller batches, a step has other tokens
@@ -197,7 +197,7 @@ def _missing(model: str, revision: str, error: Exception) -> str:
         f"cannot load {model!r} at revision {revision!r}. Needed are config.json, tokenizer.json and the weights as "
         "safetensors, in a folder of that name or in the hub's cache (HF_HOME). On a machine with a network:\n"
         f"    hf download {model} --revision {revision}\n"
-        "then copy the cache here. Without a network use the bundled models: MIRAGE_FAMILY=ladder.\n"
+        f"then copy the cache here. Families that need no network: {', '.join(LADDERS)}, and smollm2 once installed.\n"
         f"What went wrong: {str(error).splitlines()[0]}"
     )
 

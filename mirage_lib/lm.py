@@ -41,7 +41,8 @@ def measure(
     Raises ValueError for a task without questions or what it needs, a prompt that is empty or ends with a space, a
     target that is not the option it should be, has a stop before its end, or characters or a stop that the tokenizer
     does not know, a question too long for the model, a model that looks ahead (an encoder) or whose numbers overflow,
-    and arguments out of range. Warns of targets without a stop, and of a model that does not give in batches what it
+    and arguments out of range. Warns of targets without a stop, unless the task's column `cut` says that they are cut
+    where only a length is asked for (`tasks.continuation`), and of a model that does not give in batches what it
     gives in whole passes, as a state-space model does not: then each question is run alone, which is slow.
 
     >>> from mirage_lib import families, metrics, tasks
@@ -60,6 +61,11 @@ def measure(
             f"above 0 and a batch_size of at least 1; these are {max_tokens}, {samples}, {temperature}, {batch_size}"
         )
     reading = _reading(model, rows, max_tokens)
+    cut = np.asarray(task["cut"], bool) if "cut" in task else np.zeros(len(task), bool)
+    endless = [row.text for row in rows if row.generate and row.target[-1] not in reading.ends and not cut[row.item]]
+    if endless:
+        told = f"{len(endless)} targets, the first {endless[0]!r}, end without a stop"
+        warnings.warn(f"{told}: an answer that goes on counts as right", stacklevel=2)
     uniform = np.random.default_rng(seed).random((len(task), samples, max_tokens))
     scored = ask(model, rows, reading, uniform, temperature, batch_size, progress)
     return _table(model, task, rows, scored)
@@ -71,7 +77,7 @@ def _check_task(task: pd.DataFrame) -> None:
     missing = needs - set(task)
     if missing or task.empty:
         raise ValueError(f"no task: {len(task)} questions, without the columns {sorted(missing)}; see mirage_lib.tasks")
-    holes = [name for name in sorted(needs | {"choices"} & set(task)) if task[name].isna().any()]
+    holes = [name for name in sorted(needs | {"choices", "cut"} & set(task)) if task[name].isna().any()]
     if holes:
         raise ValueError(f"no task: values are missing in {', '.join(holes)}; tasks with and without choices go apart")
     for row in task.itertuples() if "choices" in task else ():
@@ -123,8 +129,8 @@ def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
             # a token that begins every text may be the one for what is unknown
             if both.count(unknown) > around.count(unknown) and tokenizer.unk_token not in prompts[item] + text:
                 raise ValueError(
-                    f"the tokenizer does not know all characters of {prompts[item][-30:] + text!r}; the ladder reads "
-                    'digits and "+*=" only, layout="compact"'
+                    f"the tokenizer does not know all characters of {prompts[item][-30:] + text!r}; of the bundled "
+                    'families ladder and ladder-8000 read digits and "+*=" only, layout="compact", ladder-text ASCII'
                 )
             rows.append(Row(item, text, both[: len(head)], both[len(head) :], number == 0))
     return rows
@@ -165,10 +171,6 @@ def _reading(model: Model, rows: list[Row], max_tokens: int) -> Reading:
                 f"the tokenizer drops the newline of {row.text!r}, and an answer that goes on would count as right: "
                 "this model needs targets without newlines"
             )
-    cut = [row.text for row in rows if row.generate and row.target[-1] not in ends]
-    if cut:
-        told = f"{len(cut)} targets, the first {cut[0]!r}, end without a stop: an answer that goes on counts as right"
-        warnings.warn(told, stacklevel=3)
     return Reading(size, sorted(set(range(size)) - ids), ends, max_tokens)
 
 

@@ -3,9 +3,9 @@
 Items: `bigg_items`, which every metric can read that needs no more than right or wrong. Counts of right samples a
 problem: `pythia_math`. Lists of models and tasks: `pythia_sizes`, `bigbench_tasks`. All others are tables of scores, a
 row a benchmark and model (and number of shots, checkpoint or format, where there are several: choose one), as
-`scores.table` gives them and `compare.compare` reads them: `benchmark`, `family`, `model`, `params`, `tokens` where
-they are known, `n_items` (missing where it is not known), a column for each metric, and its standard error
-`<metric>_se` where one was published. Shares go from 0 to 1.
+`scores.table` gives them: `benchmark`, `family`, `model`, `params`, `tokens` where they are known, `n_items` (missing
+where it is not known), a column for each metric, and its standard error `<metric>_se` where one was published. Shares
+go from 0 to 1.
 
 Every table carries `attrs["citation"]`, `attrs["licence"]` and `attrs["source"]`, from `data/sources.toml`.
 `tools/import_published.py` checks the published files and makes the bundled ones; a digest says whether they are still

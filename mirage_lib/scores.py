@@ -1,4 +1,4 @@
-"""Scores: the bridge from items to a table of scores, which figures draw, `compare` reads and the command line prints.
+"""Scores: the bridge from items to a table of scores, which figures draw, an audit reads and the command line prints.
 
 In all of it a question counts once, after however many sets of examples it was asked: rows with one number `item` in a
 group are one question, and score their mean. Items without numbers are all questions of their own.

@@ -2,13 +2,13 @@
 
 A task table has one row a prompt: `task`, `item`, `shot_set` (which set of examples stands before the question),
 `prompt`, `target` (the answer with its stop, a newline) and `digits` (digits in the answer). A table with `choices`
-(texts of the options) and `answer` (number of the right one) is measured as multiple choice too.
+(texts of the options) and `answer` (number of the right one) is measured as multiple choice too. One with `cut` says
+which targets have no stop, since a text goes on: of the answer only as many tokens are wanted.
 
 The same arguments give the same table. Questions are drawn from a fixed quarter of all problems that is kept out of
 every example and out of everything that the bundled ladder was trained on.
 """
 
-import functools
 import json
 import lzma
 import re
@@ -122,17 +122,16 @@ def arithmetic(
     return _table(name, contexts, problems)
 
 
-@functools.cache
-def library_text(part: str) -> str:
-    """The source of Python 3.11's standard library: printable ASCII and newlines, tests left out.
+def library_text() -> str:
+    """Source of Python 3.11's standard library that no model of the ladder has read: printable ASCII and newlines.
 
-    part : "train", nine files in ten, which the ladder's text family reads; or "held-out", the others, for questions.
-        `tools/ladder_text.py` made both; the licence is PSF-2.0 (mirage_lib/data/LICENSE-stdlib.txt).
+    It is one file in ten, tests left out; `ladder-text` read the others. `tools/ladder_text.py` made both; the licence
+    is PSF-2.0 (mirage_lib/data/LICENSE-stdlib.txt).
 
-    >>> len(library_text("held-out"))
+    >>> len(library_text())
     584743
     """
-    return lzma.decompress((Path(__file__).with_name("data") / f"stdlib-{part}.txt.xz").read_bytes()).decode()
+    return lzma.decompress((Path(__file__).with_name("data") / "stdlib-held-out.txt.xz").read_bytes()).decode()
 
 
 def continuation(n: int = 1000, length: int = 16, context: int = 96, seed: int = 0) -> pd.DataFrame:
@@ -147,13 +146,14 @@ def continuation(n: int = 1000, length: int = 16, context: int = 96, seed: int =
     """
     if min(n, length, context) < 1:
         raise TaskError("a continuation needs n, length and context of at least 1")
-    text = library_text("held-out")
+    text = library_text()
     rule = rf"(?<! )(?=[^\n]{{{length}}})(?!.{{0,{length - 1}}}?(?:  |(.)\1\1))"
     places = [found.start() for found in re.finditer(rule, text) if found.start() >= context]
     if n > len(places):
         raise TaskError(f"the held-out text has {len(places):,} such places: ask for n={len(places)} or fewer")
     chosen = np.random.default_rng([seed, 11]).permutation(places)[:n].tolist()
-    return _table("continuation", [""], [(text[i - context : i], text[i : i + length]) for i in chosen])
+    pieces = [(text[i - context : i], text[i : i + length]) for i in chosen]
+    return _table("continuation", [""], pieces).assign(cut=True)
 
 
 def _table(name: str, contexts: list[str], problems: list[tuple[str, str]]) -> pd.DataFrame:

@@ -112,7 +112,7 @@ def test_sequences_are_the_same_again_and_differ_by_seed_and_chunk(family):
 def test_text_is_read_as_it_is_and_every_character_counts():
     ids, counted = ladder.sequences("text", 1, 5, n=50)
     assert counted.all()
-    assert all(text(row, "text") in tasks.library_text("train") for row in ids)
+    assert all(text(row, "text") in ladder.training_text() for row in ids)
 
 
 @pytest.mark.parametrize(("seed", "chunk"), [(0, 0), (1, 5)])

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirage_lib import compare, items, metrics, published, scores
+from mirage_lib import claims, items, metrics, published, scores
+
+swap = claims.deciders("swap")
 
 ROOT = Path(__file__).parents[1]
 # beside the repository, or one folder up for a worktree
@@ -377,6 +379,6 @@ def test_llamas_zeros():
         (published.pythia_evals().query("task == 'lambada_openai' and shots == 0 and step == 143000"), ["acc"]),
     ],
 )
-def test_compare_reads_every_table_of_scores(table, columns):
-    tidy = compare.tidy(table, [compare.Metric(column) for column in columns], "params")
+def test_the_swap_reads_every_table_of_scores(table, columns):
+    tidy = swap.tidy(table, [swap.Metric(column) for column in columns], "params")
     assert len(tidy) == len(columns) * len(table) and tidy["se"].notna().all()

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from mirage_lib import compare, kept, metrics, scores, stats, theory, vision
+from mirage_lib import claims, kept, metrics, scores, stats, theory, vision
 from mirage_lib.items import ItemsError, items_table
+
+swap = claims.deciders("swap")
 
 
 def squared_error(table):
@@ -52,8 +54,8 @@ def test_scores_of_several_seeds_can_be_compared_as_they_are():
     by = ["task", "family", "params"]
     table = scores.table(answers, metrics.exact_match, metrics.token_accuracy, by=by)
     table = table.assign(model=table["params"].astype(str))
-    both = [compare.Metric("exact_match"), compare.Metric("token_accuracy")]
-    tidy = compare.tidy(table, both, "params")
+    both = [swap.Metric("exact_match"), swap.Metric("token_accuracy")]
+    tidy = swap.tidy(table, both, "params")
     assert len(tidy) == 2 * answers["params"].nunique()
     grades = metrics.exact_match(answers).groupby([answers["params"], answers["item"]]).mean()
     wanted = grades.groupby("params").agg(["mean", "sem"])

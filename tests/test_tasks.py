@@ -176,7 +176,7 @@ def test_options_are_distinct_one_is_right_and_its_place_is_fair():
 
 
 def test_a_text_goes_on_on_its_line_without_runs():
-    table, text = tasks.continuation(n=2000, length=12, context=50), tasks.library_text("held-out")
+    table, text = tasks.continuation(n=2000, length=12, context=50), tasks.library_text()
     for row in table.itertuples():
         assert (len(row.prompt), len(row.target)) == (50, 12)
         assert row.prompt + row.target in text
@@ -186,7 +186,7 @@ def test_a_text_goes_on_on_its_line_without_runs():
 
 
 def test_what_is_held_out_was_not_read():
-    read, held = (tasks.library_text(part) for part in ("train", "held-out"))
+    read, held = ladder.training_text(), tasks.library_text()
     assert set(read + held) == set(ladder.VOCABULARY["text"][1:])
     # lines such as "return self" stand in many files; long ones seldom
     lines = [line for line in held.splitlines() if len(line) > 60]

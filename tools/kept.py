@@ -2,7 +2,6 @@
 
     python tools/kept.py keep FOLDER    keep what the last build measured, in FOLDER
     python tools/kept.py check FOLDER   fail when what it measured is no longer what is kept
-    python tools/kept.py exam           give the ladder its large exam, which takes too long for a build
 
 Another processor rounds sums otherwise. So log-probabilities of a model may differ by 0.01 nats, and one answer in a
 hundred may be another. A network that is trained anew gives other answers there; its mean score may differ by 0.05 of
@@ -12,7 +11,7 @@ the scale, or of the kept error.
 import sys
 from pathlib import Path
 
-import ladder
+import exam
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,32 +19,10 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mirage_lib import families, items, kept, tasks
+from mirage_lib import items, kept
 
-EXAM = "ladder-text-exam"
 NATS, OTHERS, TRAINED = 0.01, 0.01, 0.05
 NUMBERS = pa.list_(pa.float32())
-
-
-def exam(rungs=None, n: int = 20_000) -> pd.DataFrame:
-    """Many places of the held-out text: for how many characters each size of the ladder, seed 0, goes on rightly.
-
-    What `lm.measure` says, without the answers: all places have prompts of one length, and no answer is written.
-    """
-    import torch
-
-    task, tables = tasks.continuation(n), []
-    ids = np.stack([ladder.token_ids("text", text) for text in task["prompt"] + task["target"]]).astype(np.int64)
-    length = len(task["target"][0])
-    for row in families.members("ladder-text").query("seed == 0 and revision == 'main'").head(rungs).itertuples():
-        network, right = families.load(row.model).network, []
-        with torch.inference_mode():
-            for part in torch.from_numpy(ids).split(50):
-                hits = network(part, logits_to_keep=length + 1).logits[:, :-1].argmax(-1) == part[:, -length:]
-                right.append(hits.int().cummin(1).values.sum(1).numpy().astype(np.int8))  # up to the first miss
-        numbers = np.arange(n, dtype=np.int32)
-        tables.append(pd.DataFrame({"params": row.params, "item": numbers, "right_for": np.concatenate(right)}))
-    return pd.concat(tables, ignore_index=True)
 
 
 def keep(folder: Path) -> None:
@@ -106,7 +83,7 @@ def _scores(table):
 def check(folder: Path) -> list[str]:
     """Say how the answers in a folder differ from those kept. A name that is in one place only is a difference."""
     names = {place: {file.stem for file in place.glob("*.parquet")} for place in (folder, kept.FOLDER)}
-    once = names[folder] ^ names[kept.FOLDER] - {EXAM}
+    once = names[folder] ^ names[kept.FOLDER] - {exam.FILE.stem}
     found = [f"{name}: only in one of {folder} and {kept.FOLDER}" for name in once]
     for name in sorted(names[folder] & names[kept.FOLDER]):
         found += problems(name, items.read(folder / f"{name}.parquet"), kept.load(name))
@@ -114,9 +91,7 @@ def check(folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["exam"]:
-        exam().to_parquet(kept.FOLDER / f"{EXAM}.parquet", compression="zstd")
-    elif len(sys.argv) != 3 or sys.argv[1] not in ("keep", "check"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("keep", "check"):
         sys.exit(__doc__)
     elif sys.argv[1] == "keep":
         keep(Path(sys.argv[2]))

@@ -31,7 +31,7 @@ digits, few-shot lines as in the evaluation. One problem in four is never traine
 warm-up, then linearly to 0. The loss is the cross-entropy of every character of text, and of answers and their stop in
 arithmetic. float32, one thread. A seed fixes the start and the order of the data; sizes with one seed see the same
 data in the same order. Weights are stored in half precision. Checkpoints of seed 0 up to 200,000 parameters: steps
-{checkpoints}, where they come before the last.
+{checkpoints}.
 
 **Loss.** Mean of the last 500 steps, nats a token that counts; the curves are in `losses.svg` and in each model's
 `training.json`.
@@ -53,7 +53,7 @@ def card() -> str:
         width, layers = ladder.RUNGS[cell.rung]
         rows.append(f"| {cell.name} | {record['params']:,} | {width}, {layers} | {np.mean(record['loss'][-10:]):.3f} |")
     return CARD.format(
-        characters=f"{sum(len(ladder.tasks.library_text(part)) for part in ('train', 'held-out')) / 1e6:.1f} million",
+        characters=f"{(len(ladder.training_text()) + len(ladder.tasks.library_text())) / 1e6:.1f} million",
         length=" or ".join(f"{length} ({family})" for family, length in ladder.LENGTH.items()),
         steps=", ".join(
             f"{steps:,} steps for {family} ({steps * ladder.BATCH * ladder.LENGTH[family] / 1e6:.1f} million tokens)"

@@ -1,7 +1,8 @@
 """Make the text that the ladder's text family reads, from the source of the standard library of this Python.
 
-python tools/ladder_text.py: writes mirage_lib/data/stdlib-{train,held-out}.txt.xz. The copies in the project were made
-with Python 3.11.7; another version gives another text, and other models.
+python tools/ladder_text.py: writes tools/stdlib-train.txt.xz, which `ladder.py` reads, and the held-out text, of which
+questions are made, mirage_lib/data/stdlib-held-out.txt.xz. The copies in the project were made with Python 3.11.7;
+another version gives another text, and other models.
 """
 
 import hashlib
@@ -9,7 +10,8 @@ import lzma
 import sysconfig
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parent.parent / "mirage_lib" / "data"
+HERE = Path(__file__).resolve().parent
+FOLDERS = {"train": HERE, "held-out": HERE.parent / "mirage_lib" / "data"}
 # tests, tables of characters and parse trees are hardly text
 LEFT_OUT = ("test", "tests", "idle_test", "site-packages", "pydoc_data", "encodings", "lib2to3")
 
@@ -33,5 +35,5 @@ def parts(root: Path) -> dict[str, str]:
 if __name__ == "__main__":
     for part, whole in parts(Path(sysconfig.get_paths()["stdlib"])).items():
         packed = lzma.compress(whole.encode(), preset=9 | lzma.PRESET_EXTREME)
-        (DATA / f"stdlib-{part}.txt.xz").write_bytes(packed)
+        (FOLDERS[part] / f"stdlib-{part}.txt.xz").write_bytes(packed)
         print(f"{part}: {len(whole):,} characters, {len(packed) / 1e6:.2f} MB")

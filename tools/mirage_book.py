@@ -76,16 +76,18 @@ def code_of(chapter: str) -> str:
 def dependencies(chapter: str, root: Path) -> list[Path]:
     """Return the files, beside its own text, that decide what a chapter computes."""
     package = root / "mirage_lib"
-    modules = imported(code_of(chapter), package)
-    if re.search(r"\bclaims\.(check|deciders)\(", chapter):  # other chapters only show what is stated of theirs
-        modules |= set((root / "book" / "claims").glob("*.py"))
-    if "figures.ask_models(" in chapter:  # which imports them by name
-        modules |= {package / f"{name}.py" for name in ("families", "lm", "metrics", "tasks")}
+    modules, beside = imported(code_of(chapter), package), root / "book" / "claims"
+    # other chapters only show what is stated of theirs
+    named = {name.replace("-", "_") for name in re.findall(r"\bclaims\.deciders\(\s*[\"']([\w-]+)[\"']", chapter)}
+    modules |= {beside / f"{name}.py" for name in [*named, *(["__init__"] if named else [])]}
+    if re.search(r"\bclaims\.(check\(|deciders\(\s*[^\s\"'])", chapter):
+        modules |= set(beside.glob("*.py"))
     waiting = list(modules)
     while waiting:
-        for module in imported(waiting.pop().read_text(), package) - modules:
-            modules.add(module)
-            waiting.append(module)
+        module = waiting.pop()
+        found = set().union(*(imported(module.read_text(), place) for place in {package, module.parent})) - modules
+        modules |= found
+        waiting += found
     data = []
     if modules:
         data = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
