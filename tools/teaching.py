@@ -112,6 +112,7 @@ def rendered(text: str) -> str:
     from markdown_it import MarkdownIt
 
     text = re.sub(r"\]\((?!\w+:)(labs/[\w-]+)\.md\)", r"](\1.ipynb)", text)
+    text = re.sub(r"\]\((?!\w+:)([\w./-]*)README\.md\)", r"](\1index.html)", text)
     text = re.sub(r"\]\((?!\w+:)([\w./-]+)\.(?:md|toml)(#[\w-]*)?\)", r"](\1.html\2)", text)
     page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     # a table as wide as it is scrolls by itself on a phone
@@ -352,7 +353,7 @@ def solved(source: str) -> str:
         if stub[1] not in known:
             raise TeachingError(f"teaching/instructor/labs.md solves no stub {stub[1]!r}")
         check = re.search(r"^check\(.*$", match[2], re.MULTILINE)
-        code = f"{known[stub[1]]}{check[0] if check else ''}\n"
+        code = f"{known[stub[1]]}\n{check[0] if check else ''}\n"
         return match[0].replace(match[2], code)
 
     return notebooks.CODE_CELL.sub(fill, source)
