@@ -7,8 +7,6 @@ The function takes the decider's module and pytest's `monkeypatch.setattr`.
 import numpy as np
 import pandas as pd
 
-RNG = np.random.default_rng(0)
-
 
 def table(name, column, change):
     """Replace a table of `mirage_lib.published`: `change(rows)` gives the column anew."""
