@@ -64,7 +64,7 @@ def _math() -> dict[int, np.ndarray]:
     math = published.pythia_math()
     math = math.assign(rate=math["correct"] / math["samples"])
     tables = {step: rows.pivot(index="params", columns="problem", values="rate") for step, rows in math.groupby("step")}
-    return {step: table.to_numpy() for step, table in tables.items() if table.mean(axis=1).max() > 0}
+    return {step: table.dropna().to_numpy() for step, table in tables.items() if table.mean(axis=1).max() > 0}
 
 
 def _problems_again(rates: np.ndarray, draws: int, rng) -> np.ndarray:

@@ -222,14 +222,19 @@ def item_model(m, s, alpha) -> np.ndarray:
     return np.exp(alpha * np.minimum(0, -np.log(np.expm1(losses)))) @ (weights / 2)
 
 
-def spread_explains_other_languages(tolerance: float) -> Finding:
-    """RMS error of the item model, which knows the spread, over that of the curve, which does not: four languages."""
-    table, small, rng = foreign(), lambada().query("params < 4e8"), np.random.default_rng(5)
+@cache
+def rivals() -> float:
+    """alpha of the model of items, fitted to Pythias up to 410m in English."""
+    small = lambada().query("params < 4e8")
     moments = small["cross_entropy"], small["cross_entropy_sd"]
     error = np.sqrt(small["acc"] * (1 - small["acc"]) / N_ITEMS)
-    alpha = least_squares(lambda q: (item_model(*moments, q[0]) - small["acc"]) / error, [0.5]).x[0]
-    loss = table["cross_entropy"]
-    curve, items = stretched(loss, *curves(40)[0]), item_model(loss, table["s"], alpha)
+    return float(least_squares(lambda q: (item_model(*moments, q[0]) - small["acc"]) / error, [0.5]).x[0])
+
+
+def spread_explains_other_languages(tolerance: float) -> Finding:
+    """RMS error of the item model, which knows the spread, over that of the curve, which does not: four languages."""
+    table, loss, rng = foreign(), foreign()["cross_entropy"], np.random.default_rng(5)
+    curve, items = stretched(loss, *curves(40)[0]), item_model(loss, table["s"], rivals())
 
     def explains(accuracy):
         return rms(accuracy - items) < tolerance * rms(accuracy - curve)
