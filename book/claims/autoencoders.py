@@ -40,9 +40,7 @@ def _reconstructed() -> dict[float, pd.DataFrame]:
 
 def reconstruction_jumps(tolerance: float) -> Finding:
     """Figure 7C: thresholds c whose share of images within c rises within this share of the window, at every seed."""
-    seeds = {
-        c: _each_seed(scores, lambda curve: _sharp(curve, tolerance)) for c, scores in _reconstructed().items()
-    }
+    seeds = {c: _each_seed(scores, lambda curve: _sharp(curve, tolerance)) for c, scores in _reconstructed().items()}
     sharp = [c for c, count in seeds.items() if count == len(vision.SEEDS)]
     found = f"sharp at every seed for {len(sharp)} of {len(seeds)} thresholds from 1 to 100"
     if sharp:
@@ -59,7 +57,7 @@ def most_thresholds_make_no_jump(tolerance: float) -> Finding:
 
 
 def tall_rises_are_gradual(tolerance: float) -> Finding:
-    """Over all thresholds c, curves being means over seeds: the tallest sharp rise is lower than this, the tallest not."""
+    """Over all thresholds c, means over seeds: the tallest sharp rise is lower than this, the tallest of all is not."""
     curves = [scores.mean(axis=1) for scores in _reconstructed().values()]
     sharp, tall = (max(np.ptp(curve) for curve in curves if keep(curve)) for keep in (_sharp, lambda curve: True))
     found = f"the tallest sharp rise is of {sharp:.2f}, the tallest of all of {tall:.2f}"

@@ -19,13 +19,13 @@ def _by_size(data: str, length: int) -> pd.DataFrame:
 
 
 def image_accuracy_increases(tolerance: float) -> Finding:
-    """Figure 8B: largest fall of the accuracy of one image from a size to the next, share of its range, both data sets."""
+    """Figure 8B: largest fall of the accuracy of one image from a size to the next, share of its range, worst data."""
     table = [seed_scores(vision.stored("omniglot", data), metrics.token_accuracy) for data in vision.KEPT["omniglot"]]
     fall = np.max([np.maximum(-scores.diff(), 0).max() / np.ptp(scores, axis=0) for scores in table], axis=0)
     rise = [scores.iloc[-1] - scores.iloc[0] for scores in table]
     steep = np.max([[steepest_step(scores[seed]) for seed in scores] for scores in table], axis=0)
-    found = f"it rises by {np.min(rise):.2f} to {np.max(rise):.2f} and falls by at most {fall.max():.1%} of that in a step"
-    found += f"; the steepest step makes {steep.min():.0%} to {steep.max():.0%}, at the smallest networks"
+    found = f"it rises by {np.min(rise):.2f} to {np.max(rise):.2f} and falls by at most {fall.max():.1%} of that in a "
+    found += f"step; the steepest step makes {steep.min():.0%} to {steep.max():.0%}, at the smallest networks"
     return at_seeds(int(((fall < tolerance) & (np.min(rise, axis=0) > 0)).sum()), found)
 
 
