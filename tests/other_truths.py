@@ -189,6 +189,10 @@ OTHER = {
         lambda m, setattr: setattr(m.theory, "accuracy", lambda p, n: np.linspace(0, 1, len(p))),
         "fails",
     ),
+    "few-models-hide-a-jump": (
+        lambda m, setattr: setattr(m, "PAPER_SIZES", np.geomspace(*m.PAPER_SIZES[[0, -1]], 4)),
+        "fails",
+    ),
     "gpt3-is-sharp-under-accuracy": (table("gpt3", "acc", straight_in_size), "fails"),
     "a-soft-metric-smooths-published-arithmetic": (
         table("gpt3", "cross_entropy", lambda rows: 5 - np.log10(rows["params"]) / 4),

@@ -11,8 +11,8 @@ from . import decades, holds, late_share
 
 def linear_metric_smooth(tolerance: float) -> Finding:
     """Share of the change in the last half of eight sizes, of drawn exact match and edit distance, ten tokens."""
-    rng, params = np.random.default_rng(9), np.geomspace(1e7, 1e12, 8)
-    p = theory.token_probability(theory.scaling_law(params, c=1e10, alpha=-0.3))
+    rng, params = np.random.default_rng(9), np.geomspace(1e6, 1e11, 8)
+    p = theory.token_probability(theory.scaling_law(params, c=5e8, alpha=-0.35))
     items = pd.concat([theory.draw_items(q, 10, 5000, rng, params=n) for n, q in zip(params, p, strict=True)])
     harsh, soft = (
         late_share(scores.curve(items, metric)["value"].to_numpy())

@@ -11,7 +11,7 @@ from .planting import Rates, rates
 
 def more_items_smooth(tolerance: float) -> Finding:
     """Models that score zero under one smooth law, measured with 50 and with 100,000 items a model."""
-    p = theory.token_probability(theory.scaling_law(np.geomspace(1e8, 1e12, 9), c=6e8, alpha=-0.3))
+    p = theory.token_probability(theory.scaling_law(np.geomspace(1e8, 1e12, 9), c=5e8, alpha=-0.35))
     rng = np.random.default_rng(6)
     # only whether an item is right matters here, and that is one draw with probability p^5
     few, many = ((rng.binomial(n, theory.accuracy(p, 5)) == 0).sum() for n in (50, 100_000))
