@@ -96,7 +96,6 @@ TIGHTER = {
     "soft-metrics-can-score-emergent": 1e9,
     "longer-sequences-rise-later-and-as-widely": 1e9,
     "five-of-five-rises-as-widely": 1e9,
-    "image-accuracy-exceeds-exp-ce": 1,
 }
 LOOSER = {"rouge-falls-sharply": 0.0}
 
