@@ -91,7 +91,6 @@ TURNS = {
     "five-of-five-seems-to-emerge": 1,
     "five-of-five-rises-as-widely": 1e9,
     "more-digits-come-later": 1e9,
-    "image-accuracy-exceeds-exp-ce": 1,
     "one-rule-in-both-directions": 1e9,
 }
 

@@ -1,4 +1,4 @@
-"""Claims of the chapter autoencoders. Patches of one photograph are one draw: intervals are over the seven photographs."""
+"""Claims of the chapter autoencoders. Patches of a photograph are one draw: intervals are over the seven photographs."""
 
 from functools import cache
 
@@ -52,7 +52,7 @@ def within(c: float, times=None) -> np.ndarray:
 
 
 def explained(times=None) -> np.ndarray:
-    """The soft score from 0 to 1: share of the squared distance from the mean picture that is explained, (..., width)."""
+    """The soft score, 0 to 1: share of the squared distance from the mean picture that is explained, (..., width)."""
     return within(None, times)
 
 

@@ -92,7 +92,7 @@ def five_of_five_seems_to_emerge(tolerance: float) -> Finding:
     share of the window, interval over seeds and images. Planted are rises that take just over half of the window and a
     fifth of it, with as much noise.
     """
-    size, right = hits()
+    size = hits()[0]
     five = all_of(FIVE)
     appears = (five.iloc[0] < 0.05) & (five.iloc[-1] > 0.5)
     width = rises(FIVE)[:, 2]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from mirage_lib import compare, stats
+from mirage_lib import stats
 
 
 class Rise(NamedTuple):
@@ -42,7 +42,22 @@ def miss(x, score, fit=stats.fit_sigmoid) -> float:
     fit : x, y -> `stats.Fit`; by default an S-shaped curve, for scores from 0 to 1. A root mean square; the middle one
         of an odd number of sizes is known.
 
+    >>> from mirage_lib import compare
     >>> round(miss([1, 10, 100, 1000], [0, 0.1, 0.2, 0.3], compare.straight_line), 9)
     0.0
     """
     return stats.forecast_error(x, score, fit, len(score) // 2) / float(np.ptp(score))
+
+
+def redrawn(score, draws: int, seed: int = 0) -> np.ndarray:
+    """Mean scores with seeds and items drawn anew, the same items for every size: (draw, size).
+
+    score : (size, seed, item)
+
+    >>> redrawn(np.ones((3, 5, 10)), 2).tolist()
+    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+    rng, n = np.random.default_rng(seed), score.shape[2]
+    times = rng.multinomial(n, np.full(n, 1 / n), draws) / n
+    seeds = rng.multinomial(score.shape[1], np.full(score.shape[1], 1 / score.shape[1]), draws) / score.shape[1]
+    return np.einsum("dws,ds->dw", np.einsum("wsi,di->dws", np.asarray(score, float), times), seeds)
