@@ -197,7 +197,7 @@ def _missing(model: str, revision: str, error: Exception) -> str:
         f"cannot load {model!r} at revision {revision!r}. Needed are config.json, tokenizer.json and the weights as "
         "safetensors, in a folder of that name or in the hub's cache (HF_HOME). On a machine with a network:\n"
         f"    hf download {model} --revision {revision}\n"
-        f"then copy the cache here. Families that need no network: {', '.join(LADDERS)}, and smollm2 once installed.\n"
+        f"then copy the cache here. Or let MIRAGE_FAMILY be one that needs no network: {', '.join(LADDERS)}, smollm2.\n"
         f"What went wrong: {str(error).splitlines()[0]}"
     )
 

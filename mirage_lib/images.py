@@ -256,7 +256,7 @@ def characters() -> ImageSet:
         return drawn._replace(about=drawn.about | {"note": str(error)})
     seen = drawers <= 15
     about = _about("Omniglot, first small set", FILES["images_background_small1.zip"])
-    return _image_set(_shrink(images[seen]), classes[seen], _shrink(images[~seen]), classes[~seen], **about)
+    return _image_set(shrink(images[seen]), classes[seen], shrink(images[~seen]), classes[~seen], **about)
 
 
 def drawn_characters() -> ImageSet:
@@ -362,8 +362,12 @@ def _omniglot(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return ink, classes, np.array([int(name[-6:-4]) for name in names])
 
 
-def _shrink(ink: np.ndarray) -> np.ndarray:
-    """(n, 105, 105) of bool to (n, 28, 28) of uint8: the share of ink in each of the larger pixels."""
+def shrink(ink: np.ndarray) -> np.ndarray:
+    """(n, 105, 105) of bool to (n, 28, 28) of uint8: the share of ink in each of the larger pixels, times 255.
+
+    >>> shrink(np.ones((1, 105, 105), bool)).min()
+    np.uint8(255)
+    """
     # in quarters of a pixel, 15 to a larger one, which gives whole numbers: the sums are exact, no rounding is a tie
     share = (np.arange(420) // 15 == np.arange(28)[:, None]).reshape(28, 105, 4).sum(2, dtype="f4")
     return np.rint(share @ ink.astype("f4") @ share.T * 17 / 15).astype(np.uint8)

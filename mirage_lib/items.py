@@ -269,26 +269,10 @@ def read_arrow(file: Path) -> pa.Table:
         with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
             return parquet.read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        if kind := _other_kind(file):
-            raise ItemsError(
-                f"{file} is {kind}, and no items table: this reads the parquet files of mirage measure and mirage sweep"
-            ) from error
-        raise ItemsError(f"{file} is missing, cut short or no parquet file: measure it again ({error})") from error
-
-
-def _other_kind(file: Path) -> str:
-    """What another program may have written, by how a file begins; empty for a parquet file and what is not known."""
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(500).lstrip(b"\xef\xbb\xbf \t\r\n")
-    except OSError:
-        return ""
-    if head[:1] in (b"{", b"["):
-        return "JSON, perhaps a log of lm-evaluation-harness or inspect_ai"
-    if head[:2] == b"PK":
-        return "a zip archive, perhaps a log of inspect_ai"
-    first = head.partition(b"\n")[0]
-    return "a table as text (CSV)" if first.isascii() and first.count(b",") and b"\n" in head else ""
+        raise ItemsError(
+            f"{file} is missing, cut short or no parquet file: measure it again, or, if another program wrote it, read "
+            f"it with mirage_lib.logs.table ({error})"
+        ) from error
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:

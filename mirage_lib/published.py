@@ -40,9 +40,10 @@ def _read(name: str) -> pd.DataFrame:
 
 
 def pythia_sizes() -> pd.DataFrame:
-    """Parameters of the ten Pythia sizes: `model`, `total`, `non_embedding`, smallest first.
+    """Parameters of the ten Pythia sizes, a row each, smallest first: `model` ("pythia-14m"), `total`, `non_embedding`.
 
-    Source: Biderman et al. (2023), table 1; 14m and 31m from their configurations.
+    Numbers of weights, int64: `total` has the two embeddings of the padded vocabulary, `non_embedding` neither. Source:
+    Biderman et al. (2023), table 1; 14m and 31m, released later, from their configurations.
 
     >>> pythia_sizes().set_index("model").loc["pythia-12b", "non_embedding"].item()
     11327027200

@@ -211,7 +211,7 @@ def test_no_interval_leaves_0_to_1_or_has_no_width():
         (["sweep", "--family", "pythia", "--revisions", "step0,stp1", "--out", "o"], "no revision stp1; there are"),
         (["sweep", "--family", "pythia", "--max-params", "5", "--out", "o"], "no model is left of 1540"),
         (["metrics", "garbage.parquet"], "garbage.parquet is missing, cut short or no parquet file"),
-        (["metrics", "log.jsonl"], "log.jsonl is JSON, perhaps a log of lm-evaluation-harness"),
+        (["metrics", "log.jsonl"], "read it with mirage_lib.logs.table"),
         (["metrics", "empty"], "empty holds no results: run a sweep into it first"),
         (["metrics", "other.parquet"], "needs the column 'is_greedy'"),
     ],

@@ -412,7 +412,7 @@ def test_shrinking_takes_means():
     ink = np.random.default_rng(3).random((5, 105, 105)) < np.linspace(0.1, 0.9, 5)[:, None, None]
     # 420 is a multiple of both
     blocks = ink.repeat(4, 1).repeat(4, 2).reshape(5, 28, 15, 28, 15).mean((2, 4))
-    assert np.array_equal(images._shrink(ink), np.round(blocks * 255))
+    assert np.array_equal(images.shrink(ink), np.round(blocks * 255))
 
 
 def strokes(pages):

@@ -54,8 +54,7 @@ def site(tmp_path_factory):
     """A folder with the book's script and style, and every model of seed 0 packed."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "_static").mkdir()
-    names = sorted(file.parent.name for file in families.LADDER.glob("*-seed0/training.json"))
-    pack_ladder.pack(families.LADDER, folder / "_static" / "ladder", names)
+    pack_ladder.pack(families.LADDER, folder / "_static" / "ladder")
     (folder / "_static" / "mirage.css").write_text((sample_book.ROOT / "book/_static/mirage.css").read_text())
     return folder
 

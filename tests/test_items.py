@@ -175,22 +175,12 @@ def test_a_flipped_bit_is_found(tmp_path):
         read(tmp_path / "one.parquet")
 
 
-@pytest.mark.parametrize(
-    ("data", "kind"),
-    [
-        (
-            b'{"doc_id": 0, "resps": [[["4", false]]]}\n',
-            "is JSON, perhaps a log of lm-evaluation-harness or inspect_ai",
-        ),
-        (b'\xef\xbb\xbf[{"a": 1}]', "is JSON"),
-        (b"PK\x03\x04rest", "is a zip archive, perhaps a log of inspect_ai"),
-        (b"model,score\na,0.5\n", "is a table as text"),
-    ],
-)
-def test_what_another_tool_wrote_is_said(tmp_path, data, kind):
-    (tmp_path / "log").write_bytes(data)
-    with pytest.raises(ItemsError, match=f"log {kind}.*, and no items table: this reads the parquet files"):
-        read(tmp_path / "log")
+def test_what_another_program_wrote_is_sent_to_what_reads_it(tmp_path):
+    (tmp_path / "log.csv").write_text("task,model,is_greedy\na,b,True\n")
+    with pytest.raises(
+        ItemsError, match=r"log\.csv .* if another program wrote it, read it with mirage_lib\.logs\.table"
+    ):
+        read(tmp_path / "log.csv")
 
 
 def test_what_a_table_is_about_is_read_or_refused(tmp_path):

@@ -48,7 +48,7 @@ def test_rungs_are_geometric_with_one_head_dimension_and_several_seeds_below_300
         assert named == pytest.approx(sizes[-1], rel=0.12)
         for family, steps in ladder.TRAININGS:
             seeds = [cell.seed for cell in ladder.cells(family) if (cell.rung, cell.steps) == (rung, steps)]
-            assert len(seeds) != 1 or sizes[-1] > 300_000
+            assert sorted(seeds) in ([], [0, 1, 2] if sizes[-1] < 300_000 else [0])
             assert layers > 1 or family == "arithmetic" or not seeds
     assert len(sizes) >= 9
     assert all(len({cell.rung for cell in ladder.cells(family)}) >= 9 for family in ladder.VOCABULARY)
@@ -111,8 +111,9 @@ def test_sequences_are_the_same_again_and_differ_by_seed_and_chunk(family):
 
 def test_text_is_read_as_it_is_and_every_character_counts():
     ids, counted = ladder.sequences("text", 1, 5, n=50)
+    read = ladder.training_text()
     assert counted.all()
-    assert all(text(row, "text") in ladder.training_text() for row in ids)
+    assert all(text(row, "text") in read for row in ids)
 
 
 @pytest.mark.parametrize(("seed", "chunk"), [(0, 0), (1, 5)])
@@ -352,7 +353,7 @@ def test_training_learns(tmp_path):
     assert loss[0] > 2.3 and loss[-1] < 2.1 and loss == sorted(loss, reverse=True)
 
 
-@pytest.mark.parametrize(("cell", "step"), [(RECIPE, 1000), (Cell("text", "7k", 0), 500)])
+@pytest.mark.parametrize(("cell", "step"), [(RECIPE, 250), (Cell("text", "7k", 0), 250)])
 def test_the_smallest_rungs_are_what_their_recipe_gives(cell, step, tmp_path, monkeypatch):
     # the second smallest are in test_families.py: the tests of one file wait for each other
     tiny_models.check_recipe(cell, tmp_path, step, monkeypatch)

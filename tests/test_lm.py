@@ -36,8 +36,6 @@ from transformers import (
 from mirage_lib import lm, metrics, passes, tasks
 from mirage_lib.items import ragged, validate
 
-# answers that are cut are targets here
-pytestmark = pytest.mark.filterwarnings("ignore:.* end without a stop")
 VOCABULARY = ladder.VOCABULARY["arithmetic"]
 MODELS = {"neox": tiny_models.neox, "llama": tiny_models.llama}
 TEXTS = {
@@ -305,7 +303,6 @@ def test_batches_halve_when_memory_runs_out_and_say_so():
     whole = lm.measure(model, asked)
     seen = failing_above(rival, 5, "DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
     with warnings.catch_warnings(record=True) as said:
-        warnings.filterwarnings("ignore", ".* end without a stop")
         halved = lm.measure(rival, asked, batch_size=16)
     for warning, size in zip(said, (16, 8), strict=True):
         assert f"{size} questions at once: going on with {size // 2}" in str(warning.message)
@@ -458,7 +455,6 @@ def test_a_question_longer_than_a_local_window_is_run_alone():
     model = small(GPTNeoConfig(**SMALL, **layers, window_size=16, max_position_embeddings=64), GPTNeoForCausalLM)
     short, long = task_for(model, ["1+1=", "12+3="]), task_for(model, ["1" * 20 + "=", "2" * 25 + "="])
     with warnings.catch_warnings(action="error"):
-        warnings.filterwarnings("ignore", ".* end without a stop")
         check(model, short, lm.measure(model, short), 6)
     with pytest.warns(UserWarning, match="run alone"):
         check(model, long, lm.measure(model, long), 6)
@@ -628,7 +624,17 @@ def test_a_newline_that_the_tokenizer_drops_is_no_stop():
     with pytest.raises(ValueError, match=r"drops the newline of '3\\n'"):
         lm.measure(model, task(["1+1="], ["2"], choices=[["2", "3\n"]], answer=0))
     with pytest.warns(UserWarning, match="1 targets, the first '2', end without a stop: an answer that goes on"):
-        assert lm.measure(model, task(["1+1="], ["2"]))["length"].tolist() == [1]
+        assert lm.measure(model, task(["1+1="], ["2"], cut=False))["length"].tolist() == [1]
+
+
+def test_what_is_cut_by_its_task_needs_no_stop():
+    model, pair = tiny_models.llama(), (["1+1=", "1+2="], ["2", "3"])
+    with pytest.warns(UserWarning, match="1 targets, the first '3', end without a stop"):
+        some = lm.measure(model, task(*pair, cut=[True, False]))
+    with warnings.catch_warnings(action="error"):
+        assert lm.measure(model, task(*pair, cut=True)).equals(some)
+    with pytest.raises(ValueError, match="values are missing in cut"):
+        lm.measure(model, task(*pair, cut=[True, None]))
 
 
 @pytest.mark.parametrize("ends", [7, [3, 7]])

@@ -316,7 +316,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(tmp_path, monkeypatch):
 
 def test_a_sweep_on_two_processes_is_killed_and_goes_on(tmp_path):
     code = f"""
-import sys; sys.path.insert(0, {str(ROOT / "tests")!r})
+import sys; sys.path[:0] = {[str(ROOT / name) for name in ("tests", "tools")]!r}
 from pathlib import Path
 from test_sweep import *
 folder = Path({str(tmp_path / "killed")!r})
@@ -326,6 +326,7 @@ sweep.run(folder, made_up(60), n_jobs=2, measure=measure)
     child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     folder = tmp_path / "killed"
     waits(lambda: child.poll() is not None or len(list(folder.glob("*.parquet"))) >= 5)
+    assert child.poll() is None, "it ended by itself, see its standard error"
     child.kill()  # the parent alone: its workers may finish what they have begun
     assert child.wait(60) == -signal.SIGKILL
     assert len(list(folder.glob("*.parquet"))) < 60

@@ -182,7 +182,7 @@ def test_a_text_goes_on_on_its_line_without_runs():
         assert row.prompt + row.target in text
         assert "\n" not in row.target
         assert not re.search(r"  |(.)\1\1", row.target)
-    assert table["item"].is_unique and not table.duplicated(["prompt", "target"]).all()
+    assert table["item"].is_unique and table.duplicated(["prompt", "target"]).mean() < 0.01
 
 
 def test_what_is_held_out_was_not_read():

@@ -115,8 +115,9 @@ def task_for(model: families.Model, texts: list[str], seed: int = 0, max_tokens:
 
 
 def task(texts: list[str], targets: list[str], **more) -> pd.DataFrame:
+    """A task whose answers may end anywhere."""
     rows = [("tiny", i, 0, *pair, 0) for i, pair in enumerate(zip(texts, targets, strict=True))]
-    return pd.DataFrame(rows, columns=tasks.COLUMNS).assign(**more)
+    return pd.DataFrame(rows, columns=tasks.COLUMNS).assign(**{"cut": True} | more)
 
 
 @torch.no_grad()

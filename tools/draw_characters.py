@@ -54,7 +54,7 @@ def draw(classes: int = 200, drawings: int = 20, seed: int = 0) -> np.ndarray:
     for _ in range(3):  # the pen is four pixels wide
         ink[:, 1:] |= ink[:, :-1]
         ink[:, :, 1:] |= ink[:, :, :-1]
-    return images._shrink(ink).reshape(classes, drawings, 28, 28)
+    return images.shrink(ink).reshape(classes, drawings, 28, 28)
 
 
 if __name__ == "__main__":

@@ -402,8 +402,7 @@ def finish(app, error):
         return
     write_vega(Path(app.outdir) / "_static" / "vega.js")
     ladder = Path(app.srcdir) / "models" / "ladder"
-    names = sorted(file.parent.name for file in ladder.glob("*-seed0/training.json"))
-    pack_ladder.pack(ladder, Path(app.outdir) / "_static" / "ladder", names)
+    pack_ladder.pack(ladder, Path(app.outdir) / "_static" / "ladder")
     build = Path(app.outdir).parent
     (build / "references.json").write_text(json.dumps(references(app), indent=1, sort_keys=True))
     root = Path(app.srcdir)

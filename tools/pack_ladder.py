@@ -17,13 +17,15 @@ from safetensors.numpy import load_file
 LADDER = Path(__file__).parent.parent / "models" / "ladder"
 
 
-def pack(source: Path, out: Path, models: list[str]) -> None:
+def pack(source: Path, out: Path, models: list[str] | None = None) -> None:
     """Write `out`/<model>.js for models of the folder `source`; the same models give the same files.
+
+    models : names; by default all of seed 0, but those that were trained for longer.
 
     Raises ValueError for a model that ladder.js would compute wrongly.
     """
     out.mkdir(parents=True, exist_ok=True)
-    for name in models:
+    for name in models or sorted(path.parent.name for path in source.glob("*-seed0/training.json")):
         tensors = load_file(source / name / "model.safetensors")
         ids = json.loads((source / name / "tokenizer.json").read_text())["model"]["vocab"]
         half = b"".join(np.ascontiguousarray(tensor, "<f2").tobytes() for tensor in tensors.values())
@@ -58,5 +60,4 @@ def shape(config: dict) -> dict:
 
 
 if __name__ == "__main__":
-    every = sorted(path.parent.name for path in LADDER.glob("*-seed0/training.json"))
-    pack(LADDER, Path(sys.argv[1]), sys.argv[2:] or every)
+    pack(LADDER, Path(sys.argv[1]), sys.argv[2:])
