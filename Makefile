@@ -26,7 +26,7 @@ LIVE := _build/live
 BUILD = $(BIN)/jupyter-book build . --path-output $(OUT) -n -W --keep-going || \
 	{ rm -rf $(PAGES)/.doctrees; find $(PAGES)/html/reports -name '*.log' -exec cat {} + 2>/dev/null; exit 1; }
 
-.PHONY: help book test serve notebooks quick keep check format bench site clean lock
+.PHONY: help book test serve notebooks quick keep check format bench site slides pdf offline clean lock
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -51,6 +51,7 @@ quick: $(VENV)/.installed
 
 notebooks: quick ## write the chapters' .ipynb, and what README.md and CITATION.cff take from the book
 	$(BIN)/python tools/notebooks.py write
+	$(BIN)/python tools/teaching.py labs
 
 keep: book ## keep the answers that the book measured, for MIRAGE_LIVE=0 and for the claims
 	$(BIN)/python tools/kept.py keep $(LIVE)
@@ -63,6 +64,7 @@ check: $(VENV)/.installed ## style, spelling; that chapters kept to their time; 
 	$(BIN)/python tools/kept.py check $(LIVE)
 	$(MAKE) quick
 	$(BIN)/python tools/notebooks.py check
+	$(BIN)/python tools/teaching.py check
 
 format: $(VENV)/.installed ## mend style and format
 	$(BIN)/ruff check --fix .
@@ -75,6 +77,15 @@ bench: $(VENV)/.installed ## time the library beside other ways to compute the s
 
 site: book ## the site to publish, in _build/site, its notebooks pinned: make site REF=<commit>
 	$(BIN)/python tools/notebooks.py site $(REF)
+
+slides: $(VENV)/.installed ## the course: slides, quizzes, labs, lesson plans, in _build/teaching; STUDENT=1 the students' part
+	$(BIN)/python tools/teaching.py slides $(if $(STUDENT),student)
+
+pdf: book ## the whole book as one PDF, printed by Chromium
+	$(BIN)/python tools/teaching.py pdf $(if $(STUDENT),student)
+
+offline: book ## a zip of the book, the slides, the quizzes and the labs, for a stick
+	$(BIN)/python tools/teaching.py offline $(if $(STUDENT),student)
 
 clean: ## remove what was built; the installed packages stay (rm -rf .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis .coverage* mirage_lib.egg-info

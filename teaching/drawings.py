@@ -81,9 +81,10 @@ def lengths():
     for length, shade in zip((1, 2, 5, 20), plt.cm.viridis([0.1, 0.35, 0.55, 0.75]), strict=True):
         curve = theory.accuracy(p, length)
         ax.plot(n, curve, color=shade)
-        height = {1: 0.85, 2: 0.62, 5: 0.4, 20: 0.2}[length]
-        at = 10 ** np.interp(height, curve, np.log10(n))
-        ax.annotate(f"L = {length}", (at, height), color=shade, xytext=(10, -4), textcoords="offset points", va="top")
+        at = 10 ** np.interp(0.45, curve, np.log10(n))
+        words, side = {1: ("L = 1", -14)}.get(length, (f"{length}", 8))
+        ax.annotate(words, (at, 0.45), color=shade, xytext=(side, -4), textcoords="offset points",
+                    ha="right" if side < 0 else "left", va="top")  # fmt: skip
     ax.set(xscale="log", xlabel="parameters", ylabel="all L tokens right", ylim=(0, 1))
     return fig
 
@@ -96,7 +97,7 @@ def window():
     ax.plot(n, p, color=BLUE)
     ax.plot(n, theory.accuracy(p, 20), color=ORANGE)
     ax.annotate("one token", (6e8, 0.55), color=BLUE, ha="right")
-    ax.annotate("20 tokens,\nall right", (3e12, 0.35), color=ORANGE)
+    ax.annotate("20 tokens", (1e14, 0.06), color=ORANGE, ha="right")
     for low, high, words in ((1e8, 1e11, "a window"), (1e8 / shift, 1e11 / shift, "the same, moved")):
         ax.axvspan(low, high, color=GREY, alpha=0.13, lw=0)
         ax.annotate(words, (np.sqrt(low * high), 0.94), ha="center", color=INK)
@@ -193,7 +194,7 @@ def one_curve():
     ax.plot(table["cross_entropy"][large], 100 * table["acc"][large], "o", color=GREY, ms=3, alpha=0.35)
     ax.plot(others["cross_entropy"], 100 * others["acc"], "s", color=GREEN, ms=6)
     ax.plot(gpt3["cross_entropy"], 100 * gpt3["acc"], "D", color=ORANGE, ms=8)
-    ax.annotate("small Pythias:\nthe curve is fitted here", (3.6, 44), color=BLUE, va="bottom", ha="center")
+    ax.annotate("small Pythias:\nthe curve is fitted here", (4.3, 44), color=BLUE, va="bottom", ha="center")
     ax.annotate("GPT-3, up to 175 billion", (1.55, 78), color=ORANGE, ha="right")
     ax.annotate("Mamba, RWKV, GPT-J, OPT", (1.35, 51), color=GREEN)
     ax.set(xlim=(5.6, 0.35), ylim=(0, 86), xlabel="m, loss, nats a word: better to the right", ylabel="accuracy, %")
@@ -211,7 +212,7 @@ def k_of_k():
     axes[0].set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
     axes[1].set(xlim=(3, 1), xlabel="m, loss, nats a word", title="against the loss: one curve")
     axes[0].set_title("against size: two curves")
-    axes[0].annotate("Pythia", (11, 0.13), color=ORANGE)
+    axes[0].annotate("Pythia", (14, 0.07), color=ORANGE)
     axes[0].annotate("GPT-3", (50, 0.32), color=BLUE, ha="right")
     return fig
 
@@ -234,8 +235,10 @@ def thresholds():
     axes[0].set(title="mean squared error", xscale="log", yscale="log", ylabel="error of a picture")
     for share, c, colour in ((soft, computed.SOFT_C, GREEN), (hard, computed.HARD, ORANGE)):
         axes[1].plot(share.index, 100 * share, "o-", color=colour)
-        axes[1].annotate(f"below {c}", (share.index[-1], 100 * share.iloc[-1]), xytext=(-12, -16),
+        axes[1].annotate(f"below {c}", (share.index[-1], 100 * share.iloc[-1]), xytext=(0, -26),
                          textcoords="offset points", color=colour, ha="right", va="top")  # fmt: skip
+    axes[0].set_yticks([10, 20, 50], ["10", "20", "50"])
+    axes[0].minorticks_off()
     axes[1].set(title="pictures with a small error", xscale="log", ylabel="share, %", ylim=(0, 104))
     for ax in axes:
         ax.set_xlabel("units in the middle")
@@ -270,8 +273,8 @@ def training():
         ax.plot(before["params"], scale * before[column], "o", color=BLUE, alpha=0.7)
         ax.plot(after["params"], scale * after[column], "D", color=ORANGE, ms=10)
         ax.set(xscale="log", title=title, xlabel="parameters", ylim=(0, None))
-    axes[0].annotate("twice the training", (after["params"].iloc[0], 100), color=ORANGE, ha="right", xytext=(-12, -4),
-                     textcoords="offset points", va="top")  # fmt: skip
+    axes[0].annotate("twice the training", (after["params"].iloc[0], 100 * after["exact_match"].iloc[0]), color=ORANGE,
+                     ha="right", xytext=(-12, 0), textcoords="offset points", va="center")  # fmt: skip
     axes[0].annotate("one dot a model", (4e3, 12), color=BLUE)
     return fig
 

@@ -31,7 +31,7 @@ FIELD = re.compile(r"\{\{\s*([\w-]+)(?::([^{}]+))?\s*\}\}")
 CHAPTER = re.compile(r"\[\[([\w-]+)\]\]")
 NOTE = re.compile(r"^Note:\s*\n", re.MULTILINE)
 FIGURE = re.compile(r"!\[([^\]]*)\]\(figure:([\w-]+)\)")
-CHARTS = 60  # seconds that all charts of the book may take to be drawn
+PATIENCE = 1200  # seconds until a page that is never drawn is given up: machines may be slow
 
 
 class TeachingError(Exception):
@@ -99,7 +99,7 @@ def filled(text: str, up: str = "../") -> str:
         if name not in numbers():
             raise TeachingError(f"teaching/computed.py computes no number {name!r}")
         shown = format(numbers()[name], form)
-        return shown.replace("%", " %") if form.endswith("%") else shown
+        return shown.replace("-", "−").replace("%", " %")
 
     return chapter_links(FIELD.sub(value, text), up)
 
@@ -172,10 +172,14 @@ SLIDES_CSS = """
 .reveal h1 { font-size: 60px; line-height: 1.15; margin: 0 0 .4em } .reveal h2 { font-size: 44px; margin: 0 0 .4em;
   line-height: 1.15 } .reveal p, .reveal ul, .reveal ol { margin: .4em 0 } .reveal ul, .reveal ol { padding-left: 1.2em }
 .reveal strong { color: #a84300 } .reveal a { color: #005a8e } .reveal em { font-style: italic }
-.reveal svg { display: block; width: 100%; height: auto; max-height: 490px; margin: .2em auto }
+.reveal svg { display: block; width: 100%; height: auto; max-height: 520px; margin: .2em auto }
 .reveal table { border-collapse: collapse; margin: .4em 0 } .reveal th, .reveal td { padding: .25em .8em .25em 0;
   border-bottom: 1px solid #bbb; text-align: left } .reveal .slide-number { color: #444; background: none;
-  font-size: 18px } .reveal section { padding: 0 }
+  font-size: 18px; left: 16px; right: auto } .reveal section { padding: 0 }
+/* a slide of words is read from the last row, a table below a figure needs its room */
+.reveal section.words { font-size: 42px } .reveal section.words h2 { font-size: 56px; margin-bottom: .7em }
+.reveal section.words li, .reveal section.words p { margin-bottom: .4em }
+.reveal section.table svg { max-height: 375px } .reveal section.table table { font-size: 26px }
 @media print { aside.notes { display: none } }
 """
 DECK = """<!doctype html>
@@ -217,7 +221,8 @@ def deck(lesson: str, student: bool) -> str:
             if part.strip()
         )
         notes = "" if student or not said else f'<aside class="notes">{rendered(said)}</aside>'
-        sections.append(f"<section>{body}{notes}</section>")
+        kind = "words" if "<svg" not in body else "table" if "<table" in body else "figure"
+        sections.append(f'<section class="{kind}">{body}{notes}</section>')
     title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
     css = reveal("dist/reset.css") + reveal("dist/reveal.css") + SLIDES_CSS
     script = reveal("dist/reveal.js") + ("" if student else reveal("plugin/notes/notes.js"))
@@ -450,7 +455,7 @@ def chromium():
     return (sync_playwright, file) if file else None
 
 
-def printed(jobs: dict[Path, str], **settings) -> None:
+def printed(jobs: dict[Path, str], width: int = 1280, **settings) -> None:
     """Print pages, file of the PDF -> address, with Chromium."""
     found = chromium()
     if found is None:
@@ -461,9 +466,10 @@ def printed(jobs: dict[Path, str], **settings) -> None:
         browser = playwright.chromium.launch(executable_path=executable, args=args)
         try:
             for file, address in jobs.items():
-                tab = browser.new_page(reduced_motion="reduce")
-                tab.goto(address, wait_until="load", timeout=1000 * CHARTS)
-                tab.wait_for_function(READY, timeout=1000 * CHARTS)
+                tab = browser.new_page(reduced_motion="reduce", viewport={"width": width, "height": 900})
+                tab.set_default_timeout(1000 * PATIENCE)
+                tab.goto(address, wait_until="commit")
+                tab.wait_for_function(READY, polling=500)
                 tab.pdf(path=str(file), print_background=True, **settings)
                 tab.close()
         finally:
@@ -471,7 +477,8 @@ def printed(jobs: dict[Path, str], **settings) -> None:
 
 
 # formulas set, charts drawn, slides laid out
-READY = """() => (!window.MathJax || MathJax.startup && document.documentElement.dataset.typeset)
+READY = """() => document.readyState === "complete"
+  && (!window.MathJax || document.documentElement.dataset.typeset)
   && [...document.querySelectorAll(".mirage-chart")].every(chart => chart.dataset.drawn)
   && (!window.Reveal || Reveal.isReady() && document.querySelector(".pdf-page"))"""
 
@@ -493,9 +500,10 @@ def slides(student: bool) -> None:
 PRINT_CSS = """
 @page { size: A4; margin: 18mm 16mm 20mm }
 body { max-width: none; margin: 0; font-size: 10.5pt }
-article { break-before: page } .print-title { break-before: avoid }
-a.headerlink, .toggle-details, .copybtn, .colab, .what-ran + .fold, noscript, .mirage-models { display: none !important }
-details > summary { font-weight: 600 }
+main, article { display: block; max-width: none; padding: 0 } article { break-before: page }
+article:first-child { break-before: avoid } .contents-of-print { break-before: page }
+a.headerlink, .copybtn, noscript, .mirage-models, details.hide { display: none !important }
+.drawn-again svg { width: 60%; min-width: 0 }
 figure, .mirage-chart, table, .admonition { break-inside: avoid } h1, h2, h3 { break-after: avoid }
 img, svg { max-width: 100% !important; height: auto } pre { white-space: pre-wrap; font-size: 8.5pt }
 .contents-of-print li { margin: .2em 0 } .contents-of-print .inner { padding-left: 1.2em }
@@ -536,36 +544,32 @@ def one_page(site: Path) -> str:
         for picture in article.select("img[src]"):
             if "://" not in picture["src"] and not picture["src"].startswith("data:"):
                 picture["src"] = (site / name).parent.joinpath(picture["src"]).resolve().as_uri()
-        for folded in article.select("details"):
-            if "tag_hide-input" in str(folded.parent.get("class")) or "hide" in str(folded.get("class")):
-                continue  # code stays folded: the book on paper is for reading
+        for folded in article.select("details:not(.hide)"):  # these hold code: the book on paper is for reading
             folded["open"] = ""
+        for again in article.select(".shown-figure"):  # of the page that prints itself in two columns
+            again["class"] = "drawn-again"
         title = article.h1.get_text().rstrip("#").strip().rstrip("#")
         number = f"{numbered.index(name) + 1}. " if name in numbered and not re.match(r"\d", title) else ""
         article["id"] = place
         articles.append(str(article))
         contents.append(f'<li><a href="#{place}">{number}{html.escape(title)}</a></li>')
-    for tag in head.select("script[src], link[href]"):
-        attribute = "src" if tag.name == "script" else "href"
-        if "://" not in tag[attribute]:
-            tag[attribute] = (site / names[0]).parent.joinpath(tag[attribute].split("?")[0]).resolve().as_uri()
-    for tag in head.select("link[rel=prefetch], link[rel=next], link[rel=prev], link[rel=index], link[rel=search]"):
-        tag.decompose()
-    body = BeautifulSoup((site / f"{names[0]}.html").read_text(), "lxml").body
-    scripts = []
-    for tag in body.select("script[src]"):
-        if "://" not in tag["src"] and not tag["src"].startswith("file"):
-            tag["src"] = (site / names[0]).parent.joinpath(tag["src"].split("?")[0]).resolve().as_uri()
-        scripts.append(str(tag))
+    for tag in head.select("script, link"):
+        source = tag.get("src" if tag.name == "script" else "href", "")
+        # of its scripts a page on paper needs those that set formulas and draw charts
+        needed = re.search(r"mathjax/|/mirage\.js", source) or (not source and "MathJax" in tag.get_text())
+        if not (needed if tag.name == "script" else "stylesheet" in tag.get("rel", [])):
+            tag.decompose()
+        elif source and "://" not in source:
+            file = (site / names[0]).parent.joinpath(source.split("?")[0]).resolve().as_uri()
+            tag["src" if tag.name == "script" else "href"] = file
     listing = f'<nav class="contents-of-print"><h2>Contents</h2><ol style="list-style: none">{"".join(contents)}</ol></nav>'
-    first = articles[0].replace("<article", '<article class="print-title"', 1) if articles else ""
     done = (
         "<script>addEventListener('load', () => MathJax.startup.promise.then(() => "
         "{ document.documentElement.dataset.typeset = 'yes' }))</script>"
     )
     return (
         f'<!doctype html><html lang="en" data-theme="light" data-mode="light">{str(head)[:-7]}<style>{PRINT_CSS}</style>'
-        f"</head><body><main class='bd-main'>{first}{listing}{''.join(articles[1:])}</main>{''.join(scripts)}{done}</body></html>"
+        f"</head><body><main>{articles[0]}{listing}{''.join(articles[1:])}</main>{done}</body></html>"
     )
 
 
@@ -601,6 +605,7 @@ def pdf(student: bool) -> Path:
     try:
         printed(
             {file: together.as_uri()},
+            width=700,  # of a sheet: formulas and charts fit what they see on the screen
             display_header_footer=True,
             header_template="<span></span>",
             footer_template=number,
