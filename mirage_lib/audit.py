@@ -87,7 +87,7 @@ def audit(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "pa
     c: `gap`, the widest part of the window without a size where the rise is, `steady`, whether every inner size can be
     left out; `width`, `floor`, `sharp` (share of draws that jump) of the harsh score, `soft_width`, `soft_sharp`,
     `wider`, the share of draws in which the soft rise is the wider; d: `link` and `given_back`, R squared with each
-    size foretold from the others; e: `apart`, the part of the window between the two rises.
+    inner size foretold from the others; e: `apart`, the part of the window between the two rises.
 
     Raises AuditError for missing columns or scores, sizes that are missing or not above 0, and one size only.
 
@@ -288,7 +288,9 @@ def decide(c: Curves) -> dict:
     enough = [factor for factor in 2.0 ** np.arange(11) if _able(*told(factor))]
     row["power"], row["alarms"] = told()
     row["items_needed"] = c.n_items * enough[0] if enough else np.nan
-    row["gap"] = gaps[at - 1]
+    # the widest stretch without a size in which a part of the rise may lie
+    inside = (np.cumsum(gaps) > shape[0]) & (np.cumsum(gaps) - gaps < shape[2])
+    row["gap"] = gaps[inside].max() if rises else gaps.max()
     kept = [np.delete(np.arange(m), out) for out in range(1, m - 1)]
     row["steady"] = len({bool(is_jump(shapes(log_x[some], c.harsh[some]))) for some in kept}) == 1
     # more items would help, or the models scatter too much, or not even scores without noise could tell
@@ -303,14 +305,14 @@ def decide(c: Curves) -> dict:
     row["link"], row["given_back"] = _given_back(c)
     soft_rises = np.mean(np.ptp(never_falling(noise[:, m:]), axis=1) < np.ptp(ways[1])) > SURE
     alone = is_jump(drawn(ways[0])).mean()  # noise of items, all sizes
-    if not _able(*told()):
+    if row["gap"] > SHARP:
+        row["verdict"] = "too few sizes"
+    elif not _able(*told()):
         row["verdict"] = short
     elif 1 - SURE < row["sharp"] < SURE:
         row["verdict"] = "undecided" if 1 - SURE < alone < SURE else "too few sizes"
     elif row["sharp"] <= 1 - SURE:
         row["verdict"] = "no jump"
-    elif row["gap"] > SHARP:
-        row["verdict"] = "too few sizes"
     elif soft_rises and row["soft_sharp"] <= 1 - SURE and row["wider"] >= SURE and row["given_back"] >= GIVEN_BACK:
         row["verdict"] = "the metric"
     elif soft_rises and row["soft_sharp"] >= SURE and row["apart"] <= max(row["gap"], FLOOR):
@@ -338,7 +340,7 @@ def _scatter(c: Curves, ways) -> np.ndarray:
 
 
 def _given_back(c: Curves) -> tuple[str, float]:
-    """The link from soft to harsh by name, and R squared of each size foretold from all others."""
+    """The link from soft to harsh by name, and R squared, each inner size foretold from all others."""
 
     def curve(theta, u):
         if c.formula is not None:
@@ -358,5 +360,7 @@ def _given_back(c: Curves) -> tuple[str, float]:
 
     every = np.arange(len(u))
     best = [fitted(every, starts)]
-    told = np.array([curve(fitted(every != out, best), u[out]) for out in every])
+    # the ends stay in: a link is used between the sizes that it was seen at
+    told = curve(best[0], u)
+    told[1:-1] = [curve(fitted(every != out, best), u[out]) for out in every[1:-1]]
     return name, 1 - ((c.harsh - told) ** 2).sum() / ((c.harsh - c.harsh.mean()) ** 2).sum()
