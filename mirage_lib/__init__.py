@@ -19,9 +19,11 @@ passes      forward passes of a language model: batches, shared beginnings, answ
 lm          a language model asked a task, as an items table
 vision      families of image networks from small to large, trained from seeds
 sweep       every checkpoint of a family asked every task, into a folder that a killed run fills further
+audit       whose doing a jump is: the test set's, the sizes', the metric's or the model's
 figures     one style for every figure
 claims      the claims of the paper and of this book, and the tests that decide them
-cli         the command `mirage`: measure, sweep, metrics, vision
+report      what an audit found, in words and on one page
+cli         the command `mirage`: measure, sweep, metrics, audit, vision
 """
 
 __version__ = "0.1.0"

@@ -6,8 +6,8 @@ a. Does the harsh score rise, against the noise of items? b. Could this test set
 d. Does the soft score, put through the metric's link, give the harsh curve back? Then a jump is the metric's doing.
 e. Does the soft score jump as well, at the same sizes? Then it is the model's, or its format's. Else it is undecided.
 
-A rise is a jump when its middle 80 % takes less than half of the window of log size, and does not begin with it. What is
-uncertain is in one set of draws: both scores again, with the covariance of the items (one set of questions for both
+A rise is a jump when its middle 80 % takes less than half of the window of log size, and does not begin with it. What
+is uncertain is in one set of draws: both scores again, with the covariance of the items (one set of questions for both
 scores and all models) and with models scattered as they scatter about a curve that never falls, one inner size left
 out at a time. A statement is made when 95 % of the draws agree.
 """
@@ -104,27 +104,35 @@ def audit(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "pa
 def curves(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "params") -> list[Curves]:
     """The two scores of each benchmark and family of a table, as `audit` takes it, up being better."""
     whole = "benchmark" in table
-    has = set(table) if whole else _metrics(table)
-    pairs = [pair for pair in PAIRS if has >= set(pair) and harsh in ("", pair[0]) and soft in ("", pair[1])]
-    if not (harsh and soft) and not pairs:
-        raise AuditError(
-            f"no soft score stands beside a harsh one: there are {', '.join(sorted(has))}. Name two with harsh and "
-            "soft (--harsh, --soft); logs of generated answers have an edit distance when read with a tokenizer"
-        )
-    names = (harsh or pairs[0][0], soft or pairs[0][1])
-    bare = tuple(name.removeprefix("-") for name in names)
-    if missing := [name for name in bare if name not in has]:
-        raise AuditError(f"there is no score {missing[0]!r}: there are {', '.join(sorted(has))}")
-    if scale not in table:
-        raise AuditError(f"there is no column {scale!r} of sizes: the table has {', '.join(table)}")
     by = ["benchmark" if whole else "task", "family"]
-    if missing := [name for name in [*by, "model", *(["n_items"] if whole else [])] if name not in table]:
+    if missing := [name for name in [*by, "model", scale, *(["n_items"] if whole else [])] if name not in table]:
         raise AuditError(f"the table lacks {missing[0]!r}: it has {', '.join(table)}")
+    if table.empty:
+        raise AuditError("the table is empty: there is nothing to audit")
     found = []
     for (benchmark, family), rows in table.groupby(by, sort=False):
-        rows, covariance = (rows, None) if whole else _of_items(rows, bare, scale)
+        rows = rows.dropna(axis="columns", how="all")
+        has = set(rows) if whole else _metrics(rows)
+        names = _pair(f"{benchmark!r}", has, harsh, soft)
+        rows, covariance = (rows, None) if whole else _of_items(rows, names, scale)
         found.append(_curve(f"{benchmark}", f"{family}", rows, covariance, names, scale))
     return found
+
+
+def _pair(where: str, has: set[str], harsh: str, soft: str) -> tuple[str, str]:
+    """The names of the harsh and the soft score, their minus signs kept."""
+    bare = harsh.removeprefix("-"), soft.removeprefix("-")
+    if missing := [name for name in bare if name and name not in has]:
+        raise AuditError(
+            f"{where} has no score {missing[0]!r}, but {', '.join(sorted(has))}: name another, or leave it out"
+        )
+    pairs = [pair for pair in PAIRS if has >= set(pair) and bare[0] in ("", pair[0]) and bare[1] in ("", pair[1])]
+    if not (harsh and soft) and not pairs:
+        raise AuditError(
+            f"{where} has no soft score beside a harsh one, but {', '.join(sorted(has))}: name two columns (--harsh, "
+            "--soft), leave it out (--task), or, for generated answers, read the log with a tokenizer"
+        )
+    return harsh or pairs[0][0], soft or pairs[0][1]
 
 
 def _metrics(items: pd.DataFrame) -> set[str]:
@@ -137,7 +145,7 @@ def _metrics(items: pd.DataFrame) -> set[str]:
 
 def _of_items(items: pd.DataFrame, names: tuple[str, str], scale: str) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Items scored, and the covariance of both scores of all models: None where questions have no numbers."""
-    items = items.dropna(axis="columns", how="all")
+    names = tuple(name.removeprefix("-") for name in names)
     two = [METRICS[name] for name in names]
     known = [METRICS["expected_accuracy"]] if "cross_entropy" in names else []
     table = scores.table(items, *two, *known).assign(**{scale: items.groupby("model", sort=False)[scale].first().array})
@@ -285,7 +293,7 @@ def decide(c: Curves) -> dict:
         none, seen = (np.ptp(never_falling(MATTERS * truth + less[:, :m]), axis=1) for truth in (0 * step, step))
         return (seen > np.quantile(none, SURE)).mean(), 1 - SURE
 
-    enough = [factor for factor in 2.0 ** np.arange(11) if _able(*told(factor))]
+    enough = [factor for factor in 2.0 ** np.arange(11) if able(*told(factor))]
     row["power"], row["alarms"] = told()
     row["items_needed"] = c.n_items * enough[0] if enough else np.nan
     # the widest stretch without a size in which a part of the rise may lie
@@ -294,9 +302,9 @@ def decide(c: Curves) -> dict:
     kept = [np.delete(np.arange(m), out) for out in range(1, m - 1)]
     row["steady"] = len({bool(is_jump(shapes(log_x[some], c.harsh[some]))) for some in kept}) == 1
     # more items would help, or the models scatter too much, or not even scores without noise could tell
-    short = "test set too small" if enough else "undecided" if _able(*told(np.inf)) or scatter.any() else "too few sizes"
+    short = "test set too small" if enough else "undecided" if able(*told(np.inf)) or scatter.any() else "too few sizes"
     if not rises:
-        return row | {"verdict": "no jump" if _able(*told()) else short}
+        return row | {"verdict": "no jump" if able(*told()) else short}
     ours, theirs = (drawn(way, left, side) for side, way in enumerate(ways))
     row["sharp"], row["soft_sharp"] = is_jump(ours).mean(), is_jump(theirs).mean()
     with np.errstate(invalid="ignore"):
@@ -307,7 +315,7 @@ def decide(c: Curves) -> dict:
     alone = is_jump(drawn(ways[0])).mean()  # noise of items, all sizes
     if row["gap"] > SHARP:
         row["verdict"] = "too few sizes"
-    elif not _able(*told()):
+    elif not able(*told()):
         row["verdict"] = short
     elif 1 - SURE < row["sharp"] < SURE:
         row["verdict"] = "undecided" if 1 - SURE < alone < SURE else "too few sizes"
@@ -322,7 +330,12 @@ def decide(c: Curves) -> dict:
     return row
 
 
-def _able(power: float, alarms: float) -> bool:
+def able(power: float, alarms: float) -> bool:
+    """Whether a test with this power and these false alarms decides.
+
+    >>> able(0.9, 0.01), able(0.5, 0.01)
+    (True, False)
+    """
     return power >= POWER and alarms <= 1 - SURE + 1e-9
 
 

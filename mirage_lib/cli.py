@@ -1,5 +1,7 @@
-"""The command `mirage`: measure a model, sweep a family, score what was measured, train models."""
+"""The command `mirage`: measure a model, sweep a family, score what was measured, audit it, train models."""
 
+import json
+import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -9,8 +11,8 @@ import pandas as pd
 import typer
 from typer.core import TyperGroup
 
-from mirage_lib import families, images, lm, metrics, scores, sweep, tasks, vision
-from mirage_lib.items import read, validate, write
+from mirage_lib import audit, families, images, lm, logs, metrics, report, scores, sweep, tasks, vision
+from mirage_lib.items import ItemsError, read, validate, write
 
 # what a user can do something about; anything else is a fault of the program and keeps its traceback
 ERRORS = (families.ModelError, images.DataError, sweep.SweepError, ValueError, OSError, ImportError)
@@ -169,6 +171,84 @@ def score_answers(
     shown = table.loc[:, ~table.columns.str.endswith("_se")]
     whole = dict.fromkeys(("params", "tokens"), "{:,.0f}".format)
     typer.echo(shown.to_string(index=False, float_format="{:.3f}".format, formatters=whole))
+
+
+@app.command("audit")
+def audit_answers(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of lm_eval --log_samples, logs of inspect_ai, tables, items of this library."),
+    ],
+    harsh: Annotated[
+        str, typer.Option(help="The harsh score; -NAME if less is better.", show_default="by the log")
+    ] = "",
+    soft: Annotated[str, typer.Option(help="The soft score; -NAME if less is better.", show_default="by the log")] = "",
+    scale: Annotated[str, typer.Option(help="The column of sizes.")] = "params",
+    sizes: Annotated[Path | None, typer.Option(help="CSV with columns model and params, without embeddings.")] = None,
+    task: Annotated[str, typer.Option(help="One task of several.", show_default="all")] = "",
+    filter: Annotated[
+        str, typer.Option(help="Of the harness, where a task has several.", show_default="the only")
+    ] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the report, one HTML file, to here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="Verdicts, with commas, that end with status 3.", show_default="none")
+    ] = "",
+):
+    """Say whose doing a jump is: the test set's, the sizes', the metric's or the model's.
+
+    Sets a harsh score beside a soft one of the same answers. Ends with 0 when it has audited, 1 when it cannot, 2 for a
+    wrong option, and 3 when a verdict is one of those of --fail-on, for use in a pipeline.
+
+    \b
+    Example:
+      mirage audit results --out report.html
+    """
+    wanted = parts(fail_on)
+    if unknown := sorted(set(wanted) - set(audit.SAID)):
+        raise ValueError(f"there is no verdict {unknown[0]!r}: choose of {', '.join(audit.SAID)}")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        table = audited_table(paths, harsh, soft, sizes, task or None, filter or None)
+        curves = audit.curves(table, harsh, soft, scale)
+    for warning in dict.fromkeys(str(each.message) for each in told):
+        typer.echo(f"Note: {warning}", err=True)
+    found = pd.DataFrame([audit.decide(each) for each in curves])
+    if out:
+        out.write_text(report.page(curves, found), encoding="utf-8")
+    if as_json:
+        rows = json.loads(found.to_json(orient="records"))
+        typer.echo(json.dumps([row | {"next": report.next_step(row)} for row in rows], indent=1))
+    else:
+        shown = ["benchmark", "family", "verdict", "harsh", "soft", "sizes", "n_items", "height", "width", "soft_width"]
+        typer.echo(found.reindex(columns=shown).to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
+        for row in found.to_dict("records"):
+            typer.echo(f"\n{row['benchmark']}, {row['family']}: {audit.SAID[row['verdict']]} {report.next_step(row)}")
+    if set(found["verdict"]) & set(wanted):
+        raise typer.Exit(3)
+
+
+def audited_table(paths, harsh="", soft="", sizes=None, task=None, filter=None) -> pd.DataFrame:
+    """Items where the paths have them and the scores wanted are those of items, else a table of scores."""
+    known = None
+    if sizes:
+        listed = pd.read_csv(sizes)
+        if missing := {"model", "params"} - set(listed):
+            raise ValueError(f"{sizes} lacks {', '.join(sorted(missing))}: it needs a column model and a column params")
+        known = dict(zip(listed["model"], listed["params"].astype(float), strict=True))
+    if len(paths) == 1 and paths[0].is_dir() and not logs.kind(paths[0]) and any(paths[0].rglob("*.parquet")):
+        items = sweep.collect(paths[0])
+        return items if task is None else items[items["task"] == task]
+    own = {name.removeprefix("-") for name in (harsh, soft) if name} - set(audit.METRICS)
+    if not own:
+        try:
+            return logs.read(*paths, task=task, filter=filter, sizes=known)
+        except (logs.LogError, ItemsError) as error:
+            reason = error
+    try:
+        return logs.table(*paths, task=task, filter=filter, sizes=known)
+    except (logs.LogError, ItemsError, KeyError) as error:
+        raise error if own else reason from error
 
 
 @app.command("vision")

@@ -23,6 +23,7 @@ LEVELS = [
     ["logs"],
     ["sweep", "audit"],
     ["figures", "claims"],
+    ["report"],
     ["cli"],
 ]
 LEVEL = {module: number for number, modules in enumerate(LEVELS) for module in modules}

@@ -1,6 +1,6 @@
 """How often the audit is right: truths planted at realistic sizes, and what `mirage_lib.audit` says of them.
 
-    python tools/audit_power.py [DRAWS]     writes mirage_lib/data/audit_power.csv, which the chapter shows
+python tools/audit_power.py [DRAWS]     writes mirage_lib/data/audit_power.csv, which the chapter shows
 """
 
 import sys
@@ -27,7 +27,7 @@ OUT = Path(__file__).parents[1] / "mirage_lib" / "data" / "audit_power.csv"
 
 
 def plant(truth: str, rng, sizes: int, n_items: int) -> pd.DataFrame:
-    """A table of scores of one family in which the truth is known: counts of right answers, a soft score with its error.
+    """A table of scores of one family in which the truth is known: shares of right answers, a soft score, its error.
 
     Sizes lie over three decades, not quite evenly, and each model is a little better or worse than its size.
     """
@@ -59,8 +59,18 @@ def plant(truth: str, rng, sizes: int, n_items: int) -> pd.DataFrame:
         harsh, soft, sd, name = np.full(len(t), rng.uniform(0.02, 0.5)), loss, spread * loss, "loss"
     right = rng.binomial(n_items, np.clip(harsh, 0, 1)) / n_items
     error = np.broadcast_to(sd / np.sqrt(n_items), len(t))
-    table = {"benchmark": truth, "family": "planted", "model": [f"m{i}" for i in range(len(t))], "params": 10 ** (7 + 3 * t)}
-    table |= {"n_items": n_items, "exact_match": right, name: np.maximum(rng.normal(soft, error), 1e-3), f"{name}_se": error}
+    table = {
+        "benchmark": truth,
+        "family": "planted",
+        "model": [f"m{i}" for i in range(len(t))],
+        "params": 10 ** (7 + 3 * t),
+    }
+    table |= {
+        "n_items": n_items,
+        "exact_match": right,
+        name: np.maximum(rng.normal(soft, error), 1e-3),
+        f"{name}_se": error,
+    }
     return pd.DataFrame(table | {"length": 3})
 
 

@@ -1,0 +1,141 @@
+"""What an audit found (`mirage_lib.audit`), in words, as a figure, and on one page that needs no other host."""
+
+import html
+import io
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import pandas as pd
+
+from mirage_lib import audit, figures
+
+PAGE = Path(__file__).with_name("report.html")
+
+
+def _known(row, name: str) -> bool:
+    return name in row and pd.notna(row[name])
+
+
+def answers(row) -> list[tuple[str, str]]:
+    """The questions of the audit and its answers to them, for one row of its table, each with its number.
+
+    >>> row = {"verdict": "too few sizes", "sizes": 3, "models": 3, "n_items": 50, "resolution": 0.02, "gap": 0.5}
+    >>> answers(row)[2]
+    ('Could so few sizes show one?', 'No: 3 sizes, and a shape needs 5.')
+    """
+    sizes, known = row["sizes"], _known(row, "p_rise")
+    waits = "Not asked: an earlier answer decides."
+    a = f"No curve of {sizes} sizes has a shape."
+    b = f"{row['n_items']:,} items: scores come in steps of {row['resolution']:.2g}; none right leaves up to "
+    b += f"{3 * row['resolution']:.2g} unseen."
+    c = f"No: {sizes} sizes, and a shape needs {audit.LEAST}."
+    if known:
+        rises = row["p_rise"] < 1 - audit.SURE
+        a = (
+            f"It rises by {row['height']:.3f}"
+            if rises
+            else f"No rise is told from noise (it would be {row['height']:.3f})"
+        )
+        a += f"; noise alone does so much with probability {row['p_rise']:.3f}."
+        if rises:
+            a += f" The rise's middle 80 % takes {row['width']:.0%} of the window, after a floor of {row['floor']:.0%}."
+        told = audit.able(row["power"], row["alarms"])
+        b = f"{'Yes' if told else 'No'}: of planted jumps {row['power']:.0%} would be seen, "
+        b += f"of straight lines {row['alarms']:.0%} taken for one. {row['n_items']:,} items resolve {row['resolution']:.2g}."
+        c = f"{sizes} sizes; the widest stretch without one, where the rise is, takes {row['gap']:.0%} of the window. "
+        c += "Each inner size can be left out." if row["steady"] else "The answer changes when one is left out."
+    d = e = waits
+    if _known(row, "sharp"):
+        c += f" {row['sharp']:.0%} of the draws jump."
+    if row["verdict"] in ("the metric", "the model", "undecided") and _known(row, "given_back"):
+        d = f"Through {row['link']} {max(row['given_back'], 0):.0%} of the harsh curve's variance. "
+        d += f"Its own rise takes {row['soft_width']:.0%} of the window, and is the wider in {row['wider']:.0%} of the draws."
+        e = f"It jumps in {row['soft_sharp']:.0%} of the draws; the rises are {row['apart']:.0%} of the window apart."
+    return [
+        ("Is there a jump, against the noise of items?", a),
+        ("Could this test set show one?", b),
+        ("Could so few sizes show one?", c),
+        ("Does the soft score give the harsh curve back?", d),
+        ("Does the soft score jump as well?", e),
+    ]
+
+
+def next_step(row) -> str:
+    """What to measure next, for one row of an audit.
+
+    >>> next_step({"verdict": "too few sizes", "sizes": 3, "scale": "params"})
+    'Add sizes: at least 5, and one in the widest gap of params.'
+    """
+    more = f"{row['items_needed']:,.0f} items" if _known(row, "items_needed") else "more items"
+    return {
+        "no jump": "Nothing: say how large the rise is, and give its interval.",
+        "test set too small": f"Ask {more} of the same kind; every model the same ones.",
+        "too few sizes": f"Add sizes: at least {audit.LEAST}, and one in the widest gap of {row.get('scale')}.",
+        "the metric": "Report both scores. Put the soft one through the link to say when the harsh one will be seen.",
+        "the model": "Ask the same questions in another format. Measure a second model at the sizes of the jump.",
+        "undecided": "More models at each size, as of other seeds; and a soft score nearer to the loss.",
+    }[row["verdict"]]
+
+
+def draw(curves: audit.Curves, row):
+    """A figure of both scores side by side, with 95 % intervals, the rise's middle 80 % shaded."""
+    import matplotlib.pyplot as plt
+
+    figures.use_style()
+    fig, axes = plt.subplots(2, 1, figsize=(4.4, 5.0), sharex=True)
+    m = len(curves.x)
+    error = 1.96 * np.sqrt(np.diag(curves.covariance)).reshape(2, m)
+    for ax, name, values, bar, colour in zip(
+        axes, curves.names, (curves.harsh, curves.soft), error, (figures.ORANGE, figures.BLUE), strict=False
+    ):
+        start, _, end = audit.shapes(np.log(curves.x), values)
+        if np.isfinite(start):
+            ends = np.exp(np.log(curves.x[0]) + np.array([start, end]) * np.log(curves.x[-1] / curves.x[0]))
+            ax.axvspan(*ends, color=colour, alpha=0.13, lw=0)
+        ax.errorbar(curves.x, values, yerr=bar, fmt="o-", color=colour, elinewidth=1, capsize=2)
+        low = "" if (values >= 0).all() else ", sign turned"
+        ax.set(xscale="log", ylabel=f"{name.removeprefix('-').replace('_', ' ')}{low}")
+    axes[0].set_title("harsh", color=figures.ORANGE)
+    axes[1].set_title("soft", color=figures.BLUE)
+    axes[1].set_xlabel(f"{curves.names[2]} (log scale)")
+    return fig
+
+
+def svg(figure, prefix: str = "") -> str:
+    """A matplotlib figure as SVG text in the page's ink, without a ground; `prefix` keeps the names of several apart."""
+    import matplotlib.pyplot as plt
+
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+    text = stream.getvalue()
+    for colour in (figures.INK, figures.GREY):
+        text = text.replace(colour.lower(), "currentColor")
+    for before in ('id="', 'href="#', "url(#"):
+        text = text.replace(before, before + prefix)
+    return text[text.index("<svg") :]
+
+
+def page(curves: list[audit.Curves], audited: pd.DataFrame, title: str = "Audit of an evaluation") -> str:
+    """The report as one HTML page: for each row the verdict, both scores, how it was decided, and the data to copy."""
+    parts = []
+    for number, (each, (_, row)) in enumerate(zip(curves, audited.iterrows(), strict=True)):
+        told = "".join(f"<dt>{html.escape(q)}</dt><dd>{html.escape(a)}</dd>" for q, a in answers(row))
+        data = pd.DataFrame({each.names[2]: each.x, each.names[0]: each.harsh, each.names[1]: each.soft})
+        m = len(each.x)
+        data["harsh_se"], data["soft_se"] = np.sqrt(np.diag(each.covariance)).reshape(2, m)
+        picture = svg(draw(each, row), f"r{number}-")
+        said = f"{row['harsh']} above, {row['soft']} below, against {row['scale']}"
+        parts.append(
+            f"<section><h2>{html.escape(each.benchmark)}, {html.escape(each.family)}</h2>"
+            f"<p class=verdict><strong>{row['verdict']}.</strong> {audit.SAID[row['verdict']]}</p>"
+            f'<figure role="img" aria-label="{html.escape(said)}">{picture}<figcaption>The same answers, harsh and '
+            "soft. Shaded: the middle 80 % of each rise. Bars: 95 %.</figcaption></figure>"
+            f"<h3>How it was decided</h3><dl>{told}</dl>"
+            f"<h3>What to measure next</h3><p>{html.escape(next_step(row))}</p>"
+            f"<details><summary>Data to copy</summary><pre>{html.escape(data.to_csv(index=False))}</pre></details>"
+            "</section>"
+        )
+    numbers = html.escape(audited.to_csv(index=False))
+    return Template(PAGE.read_text()).substitute(title=html.escape(title), parts="".join(parts), numbers=numbers)
