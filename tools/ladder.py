@@ -48,8 +48,8 @@ RUNGS = {
 }
 # family and training steps: numbers of seeds, and the rungs that have so many. Text has no rung of a single layer.
 TRAININGS = {
-    ("arithmetic", 4000): {3: "3k 7k 13k 26k 57k 151k", 1: "337k 795k 2.1m"},
-    ("arithmetic", 8000): {1: "337k"},
+    ("arithmetic", 4000): {3: "3k 7k 13k 26k 57k 151k 337k", 1: "795k 2.1m"},
+    ("arithmetic", 8000): {3: "337k"},
     ("text", 4000): {3: "7k 10k 26k 57k 85k 151k", 1: "337k 795k 2.1m"},
 }
 # share of the sequences of each task in the arithmetic family

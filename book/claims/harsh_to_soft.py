@@ -309,3 +309,36 @@ def seeds_differ_on_sums(tolerance: float) -> Finding:
         f"{', '.join(f'{value:.2f}' for value in sorted(seeds.loc[size]))} at {size:,.0f} parameters; over "
         f"{tolerance:g} at {(ranges > tolerance).sum()} of {len(ranges)} sizes (items alone: {wide.words()})",
     )
+
+
+def training_counts_as_well_as_size(tolerance: float) -> Finding:
+    """By how much the least able of three models after 8,000 steps is above the most able of three after 4,000.
+
+    Four digits, one size. Planted: six models that differ in nothing but their seed, as far apart as on any size; and
+    models that gain half of the scale.
+    """
+    short, long = (_scored(family, 4) for family in ("ladder", "ladder-8000"))
+    size, n = long["params"].iloc[0], int(long["n_items"].iloc[0])
+    before = short.loc[short["params"] == size, "exact_match"].to_numpy()
+    after = long["exact_match"].to_numpy()
+    everywhere = short.groupby("params")["exact_match"].apply(list)
+    spread = np.concatenate([seeds for seeds in everywhere if len(seeds) == len(before)])
+    rng = np.random.default_rng(0)
+
+    def gain(pair):
+        return pair[1].min() - pair[0].max()
+
+    def drawn(more):
+        def draw(_):
+            six = rng.choice(spread, (2, len(before)))
+            return rng.binomial(n, np.clip(six + [[0], [more]], 0, 1)) / n
+
+        return draw
+
+    found = rates(lambda pair: gain(pair) > tolerance, drawn(0), drawn(0.5))
+    return Finding(
+        ("holds" if gain((before, after)) > tolerance else "fails") if found.decides else "not testable here",
+        f"{', '.join(f'{value:.2f}' for value in sorted(before))} after 4,000 steps and "
+        f"{', '.join(f'{value:.2f}' for value in sorted(after))} after 8,000 at {size:,.0f} parameters (a gain of a half: "
+        f"{found.words()})",
+    )
