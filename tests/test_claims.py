@@ -87,6 +87,7 @@ TIGHTER = {
     "resolution-sharpens": 1,
     "zeros-flatten-law": 1,
     "more-digits-come-later": 1e9,
+    "harsher-comes-later": 1,
     "longer-answers-come-later-on-text": 1,
     "unequal-items-fall-slower-than-geometrically": 1e9,
     "unequal-items-exceed-exp-of-the-mean-loss": 1e9,
