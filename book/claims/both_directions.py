@@ -28,7 +28,7 @@ PAIRED = {"text": 8, "addition": 4, "invented characters": 5, "Omniglot": 5, "di
 
 
 def _ladder(source: str, length: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Share of the first so many tokens right, and whether all are: a row a size and a column an item, mean over seeds."""
+    """Share of the first tokens right, and whether all are: a row a size and a column an item, mean over seeds."""
     part = first_tokens(ladder_answers("ladder-text" if source == "text" else "ladder"), length)
     keys = [part["params"].astype(float), part["item"]]
     scores = [
@@ -83,9 +83,9 @@ def expected(source: str, harshness: int) -> np.ndarray:
 def both_directions() -> pd.DataFrame:
     """Every harsh curve of this book's own models, beside what the soft curve and the metric say of it.
 
-    A row a curve: `direction`, `source`, `metric`, `harshness` (L, K or c), the measured `place` and `width` of the rise
-    (`compare.rise`) and those of the metric on the soft curve, `place_expected` and `width_expected`. A width is in
-    decades of parameters, or of hidden units for autoencoders.
+    A row a curve: `direction`, `source`, `metric`, `harshness` (L, K or c), the measured `place` and `width` of the
+    rise (`compare.rise`) and those of the metric on the soft curve, `place_expected` and `width_expected`. A width is
+    in decades of parameters, or of hidden units for autoencoders.
     """
     rows = []
     for source, (direction, all_harshness) in HARSHNESS.items():
@@ -142,7 +142,7 @@ def off(size, curve, truth) -> float:
 
 @cache
 def judged(tolerance: float) -> pd.DataFrame:
-    """Every curve under p^L: `off`, the factor by which it misses the rule, and whether a test of it decides, `decides`.
+    """Every curve under p^L: `off`, the factor by which it misses the rule, and `decides`, whether a test of it does.
 
     Planted, with the noise of each curve: the rule itself, and answers so alike that half of the L are as good as free.
     """
