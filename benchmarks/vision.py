@@ -17,7 +17,7 @@ from torch import nn
 from mirage_lib import vision
 
 SEEDS, STEPS, BATCH = 5, 20, 32
-WIDTHS = {"lenet": (1, 2, 4, 8, 16), "autoencoder": (1, 4, 16, 64)}
+WIDTHS = {"lenet": (20, 40, 80, 160, 320), "autoencoder": (1, 4, 16, 64)}
 RESULTS = Path(__file__).with_name("vision.json")
 
 

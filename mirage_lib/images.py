@@ -205,8 +205,8 @@ def digits() -> ImageSet:
 def photographs() -> ImageSet:
     """Small colour pictures, 32x32x3: CIFAR-100 (50,000 and 10,000, 100 classes), else `patches`.
 
-    Source: Krizhevsky (2009). Raises DataError as `fetch` does for a wrong file in MIRAGE_DATA, and without the packages
-    that stand in.
+    Source: Krizhevsky (2009). Raises DataError as `fetch` does for a wrong file in MIRAGE_DATA, and without the
+    packages that stand in.
 
     >>> from unittest.mock import patch
     >>> with patch.dict(os.environ, MIRAGE_OFFLINE="1"):

@@ -69,7 +69,7 @@ def seed_scores(items: pd.DataFrame, metric, by: str = "width") -> pd.DataFrame:
 
     >>> from mirage_lib import metrics, vision
     >>> seed_scores(vision.stored("lenet"), metrics.exact_match).shape
-    (11, 5)
+    (12, 5)
     """
     questions = _questions(items, [metric], [by, "seed"])
     return questions.groupby([by, "seed"])[questions.columns[-1]].mean().unstack("seed")

@@ -69,8 +69,8 @@ def test_a_wider_network_has_more_parameters(family):
     assert (params["nunique"] == 1).all() and params["first"].is_monotonic_increasing
 
 
-def test_lenet_of_width_six_is_the_first_one():
-    sizes = [layer.weight.shape[0] for layer in vision.lenet_network(6) if hasattr(layer, "weight")]
+def test_lenet_of_width_120_is_the_first_one():
+    sizes = [layer.weight.shape[0] for layer in vision.lenet_network(120) if hasattr(layer, "weight")]
     assert sizes == [6, 16, 120, 84, 10]
 
 
@@ -119,7 +119,7 @@ def test_what_is_kept_says_where_it_comes_from(nothing_fetched, family, data):
         assert about["data"]["sha256"] == vision.DATA[family]().about["sha256"]
 
 
-@pytest.mark.parametrize(("family", "width", "seed"), [("autoencoder", 1, 3), ("omniglot", 2, 1), ("lenet", 1, 4)])
+@pytest.mark.parametrize(("family", "width", "seed"), [("autoencoder", 1, 3), ("omniglot", 2, 1), ("lenet", 20, 4)])
 def test_what_is_kept_is_what_the_code_gives(nothing_fetched, family, width, seed):
     live = vision.FAMILIES[family](vision.DATA[family](), width, seed).items
     row = scores.beside_kept(live, vision.stored(family), SCORES[family]).loc[width]

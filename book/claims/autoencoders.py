@@ -1,4 +1,4 @@
-"""Claims of the chapter autoencoders. Patches of a photograph are one draw: intervals are over the seven photographs."""
+"""Claims of the chapter autoencoders. Patches of a photograph are one draw: intervals are over photographs."""
 
 from functools import cache
 
@@ -100,8 +100,8 @@ def reconstruction_jumps(tolerance: float) -> Finding:
     outer = drawn(60, seed=1)
     power = rates(lambda yes: yes, lambda i: longer(outer[i], 50), lambda i: longer(outer[i], 2), draws=60)
     found = (
-        f"with a longer floor than the soft score: {len(late)} of {len(CS)} thresholds, c = {min(late, default=0):.1f} to"
-        f" {max(late, default=0):.1f}; of these with a narrower rise, told apart over photographs: {len(narrow)}; "
+        f"with a longer floor than the soft score: {len(late)} of {len(CS)} thresholds, c = {min(late, default=0):.1f} "
+        f"to {max(late, default=0):.1f}; of these with a narrower rise, told apart over photographs: {len(narrow)}; "
         + power.words()
     )
     if not power.decides:
@@ -117,7 +117,7 @@ def tall_rises_are_gradual(tolerance: float) -> Finding:
     """
 
     def highest(times):
-        return np.array([tallest(np.array(curves))[0] for curves in zip(*(within(c, times) for c in CS))])
+        return np.array([tallest(np.array(curves))[0] for curves in zip(*(within(c, times) for c in CS), strict=True)])
 
     low, high = np.quantile(highest(drawn(200)), [0.025, 0.975])
     without = 1 - np.eye(7)

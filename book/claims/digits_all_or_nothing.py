@@ -107,9 +107,10 @@ def five_of_five_seems_to_emerge(tolerance: float) -> Finding:
     gentle, steep = (np.clip((log - 0.2) * 0.8 / share, 0, 1) for share in (0.52, 0.2))
     power = rates(lambda yes: yes, lambda i: sharp(0.9 * gentle, i), lambda i: sharp(0.9 * steep, i), draws=200)
     found = (
-        f"from {five.iloc[0].mean():.4f} to {five.iloc[-1].mean():.2f}, absent and then present at {appears.sum()} of "
-        f"{appears.size} seeds; the rise takes {width[0]:.2f} of the window ({low:.2f} to {high:.2f}), {power.words()}; "
-        f"of all choices of four sizes, the largest among them, {one_step(FIVE):.0%} show one step, {one_step(1):.0%} for one digit"
+        f"from {five.iloc[0].mean():.4f} to {five.iloc[-1].mean():.2f}, absent, then present at {appears.sum()} of "
+        f"{appears.size} seeds; the rise is {width[0]:.2f} of the window ({low:.2f} to {high:.2f}), {power.words()}; "
+        f"of all choices of four sizes with the largest {one_step(FIVE):.0%} show one step, "
+        f"{one_step(1):.0%} for one digit"
     )
     if not power.decides:
         return Finding("not testable here", found)
