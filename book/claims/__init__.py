@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mirage_lib import compare, kept, metrics, scores, vision
+from mirage_lib import kept, metrics, scores, vision
 from mirage_lib.claims import Finding
 
 
@@ -40,11 +40,6 @@ def at_seeds(count: int, found: str) -> Finding:
     """Holds at every one of five seeds, in part at some."""
     verdict = {0: "fails", len(vision.SEEDS): "holds"}.get(count, "holds in part")
     return Finding(verdict, f"at {count} of {len(vision.SEEDS)} seeds; {found}")
-
-
-def decades_of_rise(curve: pd.Series) -> float:
-    """Decades of size that the middle 80 % of the rise takes."""
-    return compare.rise(curve.index, curve)[1]
 
 
 def all_of(k: int) -> pd.DataFrame:

@@ -114,13 +114,13 @@ def six() -> pd.DataFrame:
     """Soft against harsh on the same answers, a row a source: floor, place and width in shares of the window.
 
     `<what>_soft`, `<what>_harsh`, and `<what>_more`, harsh less soft, each with `_low` and `_high`, 95 %;
-    `rising_soft` and `rising_harsh` (`still_rising`), `top` the best harsh score.
+    `rising_soft` and `rising_harsh` (`still_rising`).
     """
     rows = []
     for source, harshness in PAIRED.items():
         size, soft, harsh = curves(source, harshness)
         both = [np.array([rise(size, curve) for curve in each]) for each in (soft, harsh)]
-        row = {"source": source, "top": harsh[0, -1]}
+        row = {"source": source}
         for name, values in (("soft", both[0]), ("harsh", both[1]), ("more", both[1] - both[0])):
             low, high = np.nanquantile(values[1:], [0.025, 0.975], axis=0)
             for column, what in enumerate(("floor", "place", "width")):

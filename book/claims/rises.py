@@ -21,8 +21,8 @@ def rise(x, score) -> Rise:
 
     The way goes along the closest curve that never falls, as in `compare.rise`, whose place and width these are.
 
-    >>> rise([1, 10, 100, 1000, 10000], [0, 0, 0.5, 1, 1])
-    Rise(floor=0.3..., place=0.5..., width=0.4...)
+    >>> [round(share, 2) for share in rise([1, 10, 100, 1000, 10000], [0, 0, 0.5, 1, 1])]
+    [0.3, 0.5, 0.4]
     """
     way = isotonic_regression(np.asarray(score, float)).x
     if not way[-1] > way[0]:
