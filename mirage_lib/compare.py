@@ -1,4 +1,4 @@
-"""The shape of a curve of scores against scale: where it rises, how sharply; and the line a forecast has to beat."""
+"""The shape of a curve of scores against scale: where it rises, how sharply; what a forecast has to beat."""
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -38,3 +38,13 @@ def straight_line(x, y) -> stats.Fit:
     """
     line = linregress(np.log(np.asarray(x, float)), y)
     return stats.Fit({}, lambda new: line.intercept + line.slope * np.log(np.asarray(new, float)))
+
+
+def last_value(x, y) -> stats.Fit:
+    """The forecast that nothing changes: every larger model scores what the largest known one does.
+
+    >>> last_value([1, 10, 100], [0.1, 0.2, 0.4]).predict([1000, 10000]).tolist()
+    [0.4, 0.4]
+    """
+    last = np.asarray(y, float)[np.argmax(x)]
+    return stats.Fit({}, lambda new: np.full(np.shape(new), last))

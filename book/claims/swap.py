@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from mirage_lib import stats
-from mirage_lib.compare import SHARP, rise, straight_line
+from mirage_lib.compare import SHARP, last_value, rise, straight_line
 
 LEAST = 5  # models in a curve; with fewer nothing below is worth saying
 LEVEL = 0.05  # of the test whether a curve stands out from noise
@@ -171,16 +171,6 @@ def forecasts(scores: pd.DataFrame, held_out=3) -> pd.DataFrame:
         for name, (fit, least) in fits.items():
             rows[-1][f"rmse_{name}"] = stats.forecast_error(x, score, fit, held_out) if known >= least else np.nan
     return pd.DataFrame(rows)
-
-
-def last_value(x, y) -> stats.Fit:
-    """The forecast that nothing changes: every larger model scores what the largest known one does.
-
-    >>> last_value([1, 10, 100], [0.1, 0.2, 0.4]).predict([1000, 10000]).tolist()
-    [0.4, 0.4]
-    """
-    last = np.asarray(y, float)[np.argmax(x)]
-    return stats.Fit({}, lambda new: np.full(np.shape(new), last))
 
 
 def verdicts(described: pd.DataFrame, harsh: str, soft: str) -> pd.DataFrame:
