@@ -390,6 +390,8 @@ def lab_notebook(file: Path, solution: bool = False) -> str:
 
 def written() -> dict[Path, str]:
     """The labs' notebooks, and teaching/README.md with their buttons, as they should be."""
+    if not labs():
+        return {}
     url, branch = notebooks.configured(ROOT)
     files = {file.with_suffix(".ipynb"): lab_notebook(file) for file in labs()}
     rows = ["| lab | on Colab |", "| --- | --- |"]
@@ -654,7 +656,7 @@ def offline(student: bool) -> Path:
     start = (
         '<!doctype html><meta charset="utf-8"><title>The book</title><meta http-equiv="refresh" content="0; url={}">'
     )
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
         packed.writestr(
             "mirage-book/START.html", start.format("teaching/index.html") + '<a href="teaching/index.html">Start</a>'
         )
