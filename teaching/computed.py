@@ -6,7 +6,6 @@ A number that no page shows, or a page's number that is not here, fails tests/te
 
 from functools import cache
 from itertools import combinations
-from math import comb
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -163,54 +162,53 @@ def autoencoders():
 
 def numbers() -> dict:
     """Name -> value, of every number that a page of the course shows."""
-    found = {"items": int(pythia()["n_items"].iloc[0]), "n_sizes": len(sizes())}
-    found |= {"smallest": sizes()[0] / 1e6, "largest": sizes()[-1] / 1e9, "window": np.log10(sizes()[-1] / sizes()[0])}
+    found = {"items": int(pythia()["n_items"].iloc[0]), "smallest": sizes()[0] / 1e6, "first_1": all_right(1)[0]}
     for words in (1, 5, 20):
         score, (place, width) = all_right(words), rise(words)
-        found |= {f"first_{words}": score[0], f"best_{words}": score[-1], f"place_{words}": place / 1e9}
+        found |= {f"best_{words}": score[-1], f"place_{words}": place / 1e9}
         found |= {f"width_{words}": width, f"miss_{words}": miss(words)}
-        found |= {f"score_{words}": stats.emergence_score(score)}
     sharp = [words for words in range(1, 21) if rise(words)[1] < compare.SHARP]
-    found |= {"first_sharp": sharp[0], "at_410m_20": all_right(20)[2], "ratio_20": all_right(20)[-1] / all_right(20)[2]}
-    found |= {"null_4": np.quantile(stats.emergence_null(4), 0.95), "null_20": np.quantile(stats.emergence_null(20), 0.95)}
-    found |= {"null_8": np.quantile(stats.emergence_null(8), 0.95), "line_8": float(stats.emergence_score(np.arange(8.0)))}
+    found["first_sharp"] = sharp[0]
+    found |= {
+        "null_4": np.quantile(stats.emergence_null(4), 0.95),
+        "null_20": np.quantile(stats.emergence_null(20), 0.95),
+    }
+    found |= {
+        "null_8": np.quantile(stats.emergence_null(8), 0.95),
+        "line_8": float(stats.emergence_score(np.arange(8.0))),
+    }
 
     # the toy
     for p in (90, 95, 99):
-        found |= {f"p{p}_{length}": float(theory.accuracy(p / 100, length)) for length in (2, 5, 20)}
+        found[f"p{p}_20"] = float(theory.accuracy(p / 100, 20))
     spread = np.log10(np.log(0.1) / np.log(0.9))
     found |= {"decades_toy": spread / -TOY["alpha"], "decades_web": spread / -WEB["alpha"]}
-    found |= {"shift_5": np.log10(5) / -TOY["alpha"], "times_5": 5 ** (1 / -TOY["alpha"])}
-    found |= {"shift_20": np.log10(20) / -TOY["alpha"], "times_20": 20 ** (1 / -TOY["alpha"])}
-    window = np.geomspace(1e8, 1e11, 8)
-    soft, harsh, moved = (stats.emergence_score(y) for y in toy_windows(window))
+    found |= {f"shift_{length}": np.log10(length) / -TOY["alpha"] for length in (5, 20)}
+    soft, harsh, moved = (stats.emergence_score(y) for y in toy_windows(np.geomspace(1e8, 1e11, 8)))
     found |= {"toy_soft": soft, "toy_harsh": harsh, "toy_moved": moved}
     found |= {"p_one_nat": float(np.exp(-1)), "p_two_nats": float(np.exp(-2)), "p_tenth_nat": float(np.exp(-0.1))}
     found |= {"jensen_mean": float(np.exp(-2)), "jensen_items": (1 + np.exp(-4)) / 2}
 
     # seeing too little
-    found |= {"rule_20": stats.wilson(0, 20).high, "three_20": 3 / 20, "need_1": stats.items_needed(0.01)}
+    found |= {"rule_20": stats.wilson(0, 20).high, "need_1": stats.items_needed(0.01)}
     found |= {f"seen_{n}": seen(n) for n in EXAMS} | {"n_rungs": exam()["params"].nunique()}
     least = exam().groupby("params")["right"].mean().min()
     found |= {"least": least, "need_least": stats.items_needed(least)}
     four = subsets()
     found |= {"subsets": len(four), "subset_low": four.min(), "subset_high": four[np.isfinite(four)].max()}
-    found |= {"subset_median": float(np.median(four)), "fish_39": 1 - 0.95**39, "pairs": comb(8, 4)}
+    found |= {"subset_median": float(np.median(four)), "fish_39": 1 - 0.95**39}
     few = published.gpt3().query("setting == 'few'").pivot_table(index="params", columns="benchmark", values="acc")
-    four_digits, two_digits = few["four_digit_addition"].to_numpy(), few["two_digit_addition"].to_numpy()
+    four_digits = few["four_digit_addition"].to_numpy()
     found |= {"gpt3_13b_four": four_digits[-2], "gpt3_175b_four": four_digits[-1]}
-    found |= {"gpt3_13b_two": two_digits[-2], "gpt3_6b_two": two_digits[-3]}
 
     # the loss decides
     ratio = pythia()["acc"] * np.exp(pythia()["cross_entropy"])
-    found |= {"naive_best": float(np.exp(-pythia()["cross_entropy"].iloc[-1])), "acc_12b": pythia()["acc"].iloc[-1]}
     found |= {"naive_low": ratio.min(), "naive_high": ratio.max()}
     curve, ce = repaired(), gpt3()["cross_entropy"]
     found |= {"gpt3_off": rms(stretched(ce, *curve) - gpt3()["acc"]), "gpt3_naive": rms(np.exp(-ce) - gpt3()["acc"])}
     found |= {"gpt3_by_size": rms(by_size() - gpt3()["acc"]), "gpt3_times": gpt3()["params"].max() / 410e6}
     others = published.lambada_families()
     found |= {"others_off": rms(stretched(others["cross_entropy"], *curve) - others["acc"])}
-    found |= {"n_others": others["family"].nunique()}
     early = [(all_right(k)[3] - all_right(k)[0]) / (all_right(k)[-1] - all_right(k)[0]) for k in (1, 20)]
     found |= {"early_1": early[0], "early_20": early[1]}
 
@@ -231,7 +229,11 @@ def numbers() -> dict:
         found[key] = decide.within_a_doubling(run["flops"].to_numpy(), run[column].to_numpy())
     longer = sums("ladder-8000-addition").iloc[0]
     before = sums("ladder-addition").query("params == @longer.params and seed == @longer.seed").iloc[0]
-    found |= {"train_params": longer["params"], "train_before": before["exact_match"], "train_after": longer["exact_match"]}
+    found |= {
+        "train_params": longer["params"],
+        "train_before": before["exact_match"],
+        "train_after": longer["exact_match"],
+    }
     found |= {"train_loss_before": before["cross_entropy"], "train_loss_after": longer["cross_entropy"]}
     everyone = sums("ladder-addition").groupby("params")["exact_match"].agg(["min", "max", "size"])
     apart = (everyone["max"] - everyone["min"])[everyone["size"] > 1]
@@ -240,7 +242,7 @@ def numbers() -> dict:
 
 
 def toy_windows(window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The toy in a window of sizes: one token, twenty tokens, and one token in the window moved by the length's shift."""
+    """The toy in a window of sizes: one token, twenty tokens, and one token in the window moved as length moves it."""
     p = np.exp(-theory.scaling_law(window, **TOY))
     moved = np.exp(-theory.scaling_law(np.asarray(window) / 20 ** (1 / -TOY["alpha"]), **TOY))
     return p, theory.accuracy(p, 20), moved

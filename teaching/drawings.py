@@ -17,7 +17,10 @@ BILLIONS = {"xscale": "log", "xticks": [1e8, 1e9, 1e10], "xticklabels": ["0.1", 
 
 def two_rules():
     fig, axes = plt.subplots(1, 2, figsize=WIDE)
-    for ax, words, colour, title in ((axes[0], 20, ORANGE, "20 words, all right"), (axes[1], 1, BLUE, "one word right")):
+    for ax, words, colour, title in (
+        (axes[0], 20, ORANGE, "20 words, all right"),
+        (axes[1], 1, BLUE, "one word right"),
+    ):
         ax.plot(computed.sizes(), 100 * computed.all_right(words), "o-", color=colour)
         ax.set(title=title, xlabel="parameters, billions", ylim=(0, None), **BILLIONS)
     axes[0].set_ylabel("score, %")
@@ -83,8 +86,15 @@ def lengths():
         ax.plot(n, curve, color=shade)
         at = 10 ** np.interp(0.45, curve, np.log10(n))
         words, side = {1: ("L = 1", -14)}.get(length, (f"{length}", 8))
-        ax.annotate(words, (at, 0.45), color=shade, xytext=(side, -4), textcoords="offset points",
-                    ha="right" if side < 0 else "left", va="top")  # fmt: skip
+        ax.annotate(
+            words,
+            (at, 0.45),
+            color=shade,
+            xytext=(side, -4),
+            textcoords="offset points",
+            ha="right" if side < 0 else "left",
+            va="top",
+        )
     ax.set(xscale="log", xlabel="parameters", ylabel="all L tokens right", ylim=(0, 1))
     return fig
 
@@ -166,8 +176,15 @@ def gpt3_sums():
     for digits, colour in (("two", BLUE), ("three", GREEN), ("four", ORANGE)):
         score = 100 * few[f"{digits}_digit_addition"]
         ax.plot(few.index / 1e9, score, "o-", color=colour)
-        ax.annotate(f"{digits} digits", (few.index[-1] / 1e9, score.iloc[-1]), xytext=(10, 0), textcoords="offset points",
-                    color=colour, va="center", annotation_clip=False)  # fmt: skip
+        ax.annotate(
+            f"{digits} digits",
+            (few.index[-1] / 1e9, score.iloc[-1]),
+            xytext=(10, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            annotation_clip=False,
+        )
     ax.set(xscale="log", xlabel="parameters, billions", ylabel="sums right, %", ylim=(0, 104))
     ax.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
     return fig
@@ -220,7 +237,10 @@ def k_of_k():
 def digits():
     one, all_read = computed.lenets()
     fig, axes = plt.subplots(1, 2, figsize=WIDE, sharey=True)
-    looks = ((axes[0], one, BLUE, "one digit read"), (axes[1], all_read, ORANGE, f"{computed.LENET_K} digits, all read"))
+    looks = (
+        (axes[0], one, BLUE, "one digit read"),
+        (axes[1], all_read, ORANGE, f"{computed.LENET_K} digits, all read"),
+    )
     for ax, score, colour, title in looks:
         ax.plot(score.index, 100 * score, "o-", color=colour)
         ax.set(xscale="log", title=title, xlabel="parameters", ylim=(0, 104))
@@ -255,8 +275,14 @@ def letters():
     ):
         ax.plot(table["flops"][small], table[column][small], "o", color=colour)
         ax.plot(table["flops"][~small], table[column][~small], "D", color=colour, ms=9)
-        ax.annotate("7B", (table["flops"].iloc[-1], table[column].iloc[-1]), xytext=(-14, 0), textcoords="offset points",
-                    ha="right", va="center")  # fmt: skip
+        ax.annotate(
+            "7B",
+            (table["flops"].iloc[-1], table[column].iloc[-1]),
+            xytext=(-14, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+        )
         ax.set(title=title, xscale="log", xlabel="training compute, FLOP", ylim=(0, None))
     axes[1].axhline(table["blind_bits"].iloc[0], color=INK, ls=":", lw=1.5)
     axes[1].annotate("blind guess", (table["flops"].iloc[0], 1.72))
@@ -304,7 +330,10 @@ def text_loss():
     loss = metrics.cross_entropy(table).astype(float).groupby(table["params"]).mean() / 16
     right = 100 * computed.exam().groupby("params")["right"].mean()
     fig, axes = plt.subplots(1, 2, figsize=WIDE)
-    for ax, y, colour, title in ((axes[0], loss, BLUE, "loss, nats a character"), (axes[1], right, ORANGE, "8 characters right, %")):
+    for ax, y, colour, title in (
+        (axes[0], loss, BLUE, "loss, nats a character"),
+        (axes[1], right, ORANGE, "8 characters right, %"),
+    ):
         ax.plot(y.index, y, "o-", color=colour)
         ax.set(xscale="log", title=title, xlabel="parameters", ylim=(0, None))
     return fig

@@ -170,7 +170,8 @@ SLIDES_CSS = """
 .reveal { font: 30px/1.4 system-ui, "Source Sans 3", "DejaVu Sans", sans-serif; color: #222 }
 .reveal-viewport { background: #fff } .reveal .slides { text-align: left }
 .reveal h1 { font-size: 60px; line-height: 1.15; margin: 0 0 .4em } .reveal h2 { font-size: 44px; margin: 0 0 .4em;
-  line-height: 1.15 } .reveal p, .reveal ul, .reveal ol { margin: .4em 0 } .reveal ul, .reveal ol { padding-left: 1.2em }
+  line-height: 1.15 } .reveal p, .reveal ul, .reveal ol { margin: .4em 0 }
+.reveal ul, .reveal ol { padding-left: 1.2em }
 .reveal strong { color: #a84300 } .reveal a { color: #005a8e } .reveal em { font-style: italic }
 .reveal svg { display: block; width: 100%; height: auto; max-height: 520px; margin: .2em auto }
 .reveal table { border-collapse: collapse; margin: .4em 0 } .reveal th, .reveal td { padding: .25em .8em .25em 0;
@@ -288,7 +289,10 @@ for (const input of document.querySelectorAll("input[type=radio]")) input.addEve
 
 def quiz_page(lesson: str) -> str:
     """A lesson's questions, answerable in the browser."""
-    parts = [f"<h1>Quiz: {lesson.replace('-', ' ')}</h1>", "<p>Choose, and read what it says. Your first answer counts.</p>"]
+    parts = [
+        f"<h1>Quiz: {lesson.replace('-', ' ')}</h1>",
+        "<p>Choose, and read what it says. Your first answer counts.</p>",
+    ]
     parts.append("<noscript><p>Without JavaScript: answer on paper; your lecturer has the key.</p></noscript>")
     for number, question in enumerate(quiz(lesson), 1):
         name = f"{lesson}-{question['id']}"
@@ -327,7 +331,15 @@ def key_page() -> str:
 
 def misconception_page() -> str:
     rows = [f"| {name} | “{m['says']}” | {m['reply']} | {m['meet']} |" for name, m in misconceptions().items()]
-    text = "\n".join(["# Misconceptions", "", "| name | what they say | what to answer | where to meet it |", "|---|---|---|---|", *rows])
+    text = "\n".join(
+        [
+            "# Misconceptions",
+            "",
+            "| name | what they say | what to answer | where to meet it |",
+            "|---|---|---|---|",
+            *rows,
+        ]
+    )
     return page("Misconceptions", rendered(filled(text, "../../")))
 
 
@@ -378,12 +390,15 @@ def lab_notebook(file: Path, solution: bool = False) -> str:
 
 def written() -> dict[Path, str]:
     """The labs' notebooks, and teaching/README.md with their buttons, as they should be."""
+    if not labs():
+        return {}
     url, branch = notebooks.configured(ROOT)
     files = {file.with_suffix(".ipynb"): lab_notebook(file) for file in labs()}
     rows = ["| lab | on Colab |", "| --- | --- |"]
     for file in labs():
         title = re.search(r"^# (.+)$", file.read_text(), re.MULTILINE)[1]
-        rows.append(f"| [{title}](labs/{file.name}) | [open]({notebooks.colab_url(url, branch, f'teaching/labs/{file.stem}.ipynb')}) |")
+        colab = notebooks.colab_url(url, branch, f"teaching/labs/{file.stem}.ipynb")
+        rows.append(f"| [{title}](labs/{file.name}) | [open]({colab}) |")
     readme = ROOT / "teaching" / "README.md"
     table = "\n".join(rows)
     text = re.sub(r"(<!-- labs -->\n).*?(<!-- end -->)", rf"\g<1>{table}\n\g<2>", readme.read_text(), flags=re.DOTALL)
@@ -427,7 +442,14 @@ def build(folder: Path, student: bool) -> None:
 
 def student_index() -> str:
     """Where a student starts."""
-    lines = ["# The course", "", "Read [the book](../html/book/index.html).", "", "| lesson | slides | quiz |", "|---|---|---|"]
+    lines = [
+        "# The course",
+        "",
+        "Read [the book](../html/book/index.html).",
+        "",
+        "| lesson | slides | quiz |",
+        "|---|---|---|",
+    ]
     for lesson in LESSONS:
         title = re.search(r"^# (.+)$", (ROOT / "teaching" / "slides" / f"{lesson}.md").read_text(), re.MULTILINE)[1]
         lines.append(f"| {title} | [slides](slides/{lesson}.html) | [quiz](quizzes/{lesson}.html) |")
@@ -488,7 +510,10 @@ def slides(student: bool) -> None:
     build(folder, student)
     print(f"wrote {folder.relative_to(ROOT)}/index.html, its slides, quizzes and labs")
     try:
-        jobs = {folder / "slides" / f"{name}.pdf": f"{(folder / 'slides' / name).as_uri()}.html?print-pdf" for name in LESSONS}
+        jobs = {
+            folder / "slides" / f"{name}.pdf": f"{(folder / 'slides' / name).as_uri()}.html?print-pdf"
+            for name in LESSONS
+        }
         printed(jobs, prefer_css_page_size=True)
     except TeachingError as problem:
         print(f"The slides are HTML only: {problem}")
@@ -562,14 +587,16 @@ def one_page(site: Path) -> str:
         elif source and "://" not in source:
             file = (site / names[0]).parent.joinpath(source.split("?")[0]).resolve().as_uri()
             tag["src" if tag.name == "script" else "href"] = file
-    listing = f'<nav class="contents-of-print"><h2>Contents</h2><ol style="list-style: none">{"".join(contents)}</ol></nav>'
+    listing = (
+        f'<nav class="contents-of-print"><h2>Contents</h2><ol style="list-style: none">{"".join(contents)}</ol></nav>'
+    )
     done = (
         "<script>addEventListener('load', () => MathJax.startup.promise.then(() => "
         "{ document.documentElement.dataset.typeset = 'yes' }))</script>"
     )
     return (
-        f'<!doctype html><html lang="en" data-theme="light" data-mode="light">{str(head)[:-7]}<style>{PRINT_CSS}</style>'
-        f"</head><body><main>{articles[0]}{listing}{''.join(articles[1:])}</main>{done}</body></html>"
+        f'<!doctype html><html lang="en" data-theme="light" data-mode="light">{str(head)[:-7]}'
+        f"<style>{PRINT_CSS}</style></head><body><main>{articles[0]}{listing}{''.join(articles[1:])}</main>{done}</body></html>"
     )
 
 
@@ -615,7 +642,7 @@ def pdf(student: bool) -> Path:
         )
     finally:
         together.unlink()
-    print(f"wrote {file.relative_to(ROOT)}")
+    print(f"wrote {file}")
     return file
 
 
@@ -626,15 +653,19 @@ def offline(student: bool) -> Path:
         raise TeachingError("the book is not built: run `make offline`, which builds it first")
     build(course, student=True)
     file = built(student) / "mirage-book-offline.zip"
-    start = '<!doctype html><meta charset="utf-8"><title>The book</title><meta http-equiv="refresh" content="0; url={}">'
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("mirage-book/START.html", start.format("teaching/index.html") + '<a href="teaching/index.html">Start</a>')
+    start = (
+        '<!doctype html><meta charset="utf-8"><title>The book</title><meta http-equiv="refresh" content="0; url={}">'
+    )
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        packed.writestr(
+            "mirage-book/START.html", start.format("teaching/index.html") + '<a href="teaching/index.html">Start</a>'
+        )
         for name, folder in (("html", site), ("teaching", course)):
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     packed.write(path, f"mirage-book/{name}/{path.relative_to(folder)}")
     shutil.rmtree(course)
-    print(f"wrote {file.relative_to(ROOT)}: open START.html in it")
+    print(f"wrote {file}: open START.html in it")
     return file
 
 

@@ -69,13 +69,15 @@ def check(name: str, answer) -> Reply:
         if _near(value, wrong, min(known.tolerance, 0.01)):
             return Reply(False, said)
     truth = known.truths()[0]
-    if _near(value, 100 * truth, known.tolerance):
+    if any(_near(value, 100 * each, known.tolerance) for each in known.truths()):
         return Reply(False, "That is in percent: give a share, from 0 to 1, or write the percent sign in a text.")
     if _near(value, -truth, known.tolerance):
         return Reply(False, "The size is right and the sign is not.")
     if known.share and not 0 <= value <= 1:
         return Reply(False, f"A share lies between 0 and 1, and this is {value:.4g}.")
-    return Reply(False, f"{value:.4g} is too {'small' if value < truth else 'large'}, by no mistake known here. Take a hint.")
+    return Reply(
+        False, f"{value:.4g} is too {'small' if value < truth else 'large'}, by no mistake known here. Take a hint."
+    )
 
 
 def _near(value: float, other: float, tolerance: float) -> bool:
@@ -222,7 +224,9 @@ def _sampled() -> dict[str, float]:
     ce = metrics.cross_entropy(four).astype(float)
     return {
         "You took the mean first. Take exp(−CE) of each item, then the mean.": np.exp(-ce.mean()),
-        "That is exp(−the mean loss of a character). An item is four characters: its losses add up.": np.exp(-ce.mean() / 4),
+        "That is exp(−the mean loss of a character). An item is four characters: its losses add up.": np.exp(
+            -ce.mean() / 4
+        ),
         "Those are all 16 characters: cut the answers with first_tokens(answers, 4).": metrics.expected_accuracy(
             _text()
         ).mean(),
@@ -366,10 +370,16 @@ CHECKS = {
         0.03,
     ),
     "hidden": Check(
-        _truth(lambda: (1 - RATE) ** ITEMS), _hidden, "Three tests of four show nothing at all of what the model can do."
+        _truth(lambda: (1 - RATE) ** ITEMS),
+        _hidden,
+        "Three tests of four show nothing at all of what the model can do.",
     ),
     "best-subset": Check(
-        _truth(lambda: _subsets(4).max()), _best, "Same models, same soft score: the choice of sizes did it.", 0.005, False
+        _truth(lambda: _subsets(4).max()),
+        _best,
+        "Same models, same soft score: the choice of sizes did it.",
+        0.005,
+        False,
     ),
     "any-of-39": Check(_truth(lambda: 1 - 0.95**39), _any, "Who looks at enough metrics finds a jump."),
     "noise-above-line": Check(
