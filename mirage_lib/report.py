@@ -42,7 +42,7 @@ def answers(row) -> list[tuple[str, str]]:
             a += f" The rise's middle 80 % takes {row['width']:.0%} of the window, after a floor of {row['floor']:.0%}."
         told = audit.able(row["power"], row["alarms"])
         b = f"{'Yes' if told else 'No'}: of planted jumps {row['power']:.0%} would be seen, "
-        b += f"of straight lines {row['alarms']:.0%} taken for one. {row['n_items']:,} items resolve {row['resolution']:.2g}."
+        b += f"of straight lines {row['alarms']:.0%} taken for one. {row['n_items']:,} items."
         c = f"{sizes} sizes; the widest stretch without one, where the rise is, takes {row['gap']:.0%} of the window. "
         c += "Each inner size can be left out." if row["steady"] else "The answer changes when one is left out."
     d = e = waits
@@ -50,7 +50,7 @@ def answers(row) -> list[tuple[str, str]]:
         c += f" {row['sharp']:.0%} of the draws jump."
     if row["verdict"] in ("the metric", "the model", "undecided") and _known(row, "given_back"):
         d = f"Through {row['link']} {max(row['given_back'], 0):.0%} of the harsh curve's variance. "
-        d += f"Its own rise takes {row['soft_width']:.0%} of the window, and is the wider in {row['wider']:.0%} of the draws."
+        d += f"Its own rise takes {row['soft_width']:.0%} of the window, the wider in {row['wider']:.0%} of draws."
         e = f"It jumps in {row['soft_sharp']:.0%} of the draws; the rises are {row['apart']:.0%} of the window apart."
     return [
         ("Is there a jump, against the noise of items?", a),
@@ -103,7 +103,7 @@ def draw(curves: audit.Curves, row):
 
 
 def svg(figure, prefix: str = "") -> str:
-    """A matplotlib figure as SVG text in the page's ink, without a ground; `prefix` keeps the names of several apart."""
+    """A matplotlib figure as SVG text in the page's ink; `prefix` keeps the names of several apart."""
     import matplotlib.pyplot as plt
 
     stream = io.StringIO()

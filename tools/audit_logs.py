@@ -3,8 +3,8 @@
     python tools/audit_logs.py      writes mirage_lib/data/audit_logs.tar.xz (a few minutes on one core)
 
 Needs lm_eval, which tests have and readers need not have. Seed 0 of every size goes on with held-out source code for
-four characters. The folder is as `lm_eval --output_path FOLDER --log_samples` leaves it, but for the texts of the questions,
-which are cut to their last 40 characters, and what the results file tells of the machine.
+four characters. The folder is as `lm_eval --output_path FOLDER --log_samples` leaves it, but for the questions'
+texts, which are cut to their last 40 characters, and what the results file tells of the machine.
 """
 
 import json
