@@ -331,7 +331,7 @@ def training_counts_as_well_as_size(tolerance: float) -> Finding:
     def drawn(more):
         def draw(_):
             six = rng.choice(spread, (2, len(before)))
-            return rng.binomial(n, np.clip(six + [[0], [more]], 0, 1)) / n
+            return rng.binomial(n, np.clip(six + np.array([[0], [more]]), 0, 1)) / n
 
         return draw
 
@@ -339,6 +339,6 @@ def training_counts_as_well_as_size(tolerance: float) -> Finding:
     return Finding(
         ("holds" if gain((before, after)) > tolerance else "fails") if found.decides else "not testable here",
         f"{', '.join(f'{value:.2f}' for value in sorted(before))} after 4,000 steps and "
-        f"{', '.join(f'{value:.2f}' for value in sorted(after))} after 8,000 at {size:,.0f} parameters (a gain of a half: "
-        f"{found.words()})",
+        f"{', '.join(f'{value:.2f}' for value in sorted(after))} after 8,000 at {size:,.0f} parameters "
+        f"(a gain of a half: {found.words()})",
     )
