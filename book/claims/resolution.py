@@ -46,7 +46,7 @@ PAPER_SIZES = np.array([0.35, 1.3, 6.7, 175]) * 1e9  # of GPT-3, as in figures 3
 def largest_step(curves) -> np.ndarray:
     """The largest step between neighbouring models as a share of the range; curves (draws, models); 1 for none.
 
-    >>> largest_step([[0, 0, 0.5], [0, 0.1, 0.4]]).tolist()
+    >>> largest_step([[0, 0, 0.5], [0, 0.1, 0.4]]).round(2).tolist()
     [1.0, 0.75]
     """
     curves = np.asarray(curves, float)
