@@ -51,7 +51,7 @@ FAULTS = {
     "a mark read as text": ("tasks", "a_mark", '"utf-8-sig"', '"utf-8"'),
     "better for worse": ("swap", "one_range", "(table[column] - worst)", "(best - table[column])"),
     "noise without items": ("swap", "numbers_of_a_curve", ', n_items=curve["n_items"])', ")"),
-    "the first value for the last": ("swap", "numbers_of_a_curve", "np.argmax(x)", "np.argmin(x)"),
+    "the first value for the last": ("compare", "forecast_to_beat", "np.argmax(x)", "np.argmin(x)"),
     "the error of one for that of a mean": ("swap", "of_one_size", "(se**2).sum()) / len(se)", "(se**2).mean())"),
     "moves one way only": ("swap", "either_order", "later | earlier]", "later]"),
     "the last curve but one": ("swap", "numbers_of_a_curve", '"last": score[-1]', '"last": score[-2]'),
