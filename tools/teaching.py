@@ -662,7 +662,7 @@ def offline(student: bool) -> Path:
         )
         for name, folder in (("html", site), ("teaching", course)):
             for path in sorted(folder.rglob("*")):
-                if path.is_file():
+                if path.is_file() and path.name != "print.html":  # left by a PDF that was interrupted
                     packed.write(path, f"mirage-book/{name}/{path.relative_to(folder)}")
     shutil.rmtree(course)
     print(f"wrote {file}: open START.html in it")
