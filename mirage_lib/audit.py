@@ -178,9 +178,10 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
     if not values[bare[0]].between(0, 1).all():
         raise AuditError(f"{where} the harsh score {bare[0]!r} must go from 0 to 1")
     mean = (place == np.arange(len(x))[:, None]) / np.bincount(place)[:, None]  # over the models of a size
-    n, sides, spread = values["n_items"], [], []
+    n, sides, spread, signs = values["n_items"], [], [], []
     for name, plain in zip(names, bare, strict=True):
         sign = -1 if name.startswith("-") or name in LESS_IS_BETTER else 1
+        signs += [sign] * len(rows)
         column, se = sign * values[plain], rows.get(f"{plain}_se", pd.Series(np.nan, rows.index)).astype(float)
         if plain == bare[1] and f"{plain}_chance" in rows:
             column = column.clip(lower=sign * rows[f"{plain}_chance"])
@@ -191,6 +192,7 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
         sides.append(mean @ column.to_numpy())
     own = np.diag(np.concatenate(spread))
     if covariance is not None:  # with no less noise than counts have
+        covariance = covariance * np.outer(signs, signs)
         own = covariance + np.diag(np.maximum(np.diag(own) - np.diag(covariance), 0))
     both = np.kron(np.eye(2), mean)
     formula = _formula(rows, bare)
