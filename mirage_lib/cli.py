@@ -197,7 +197,7 @@ def audit_answers(
 ):
     """Say whether a jump is the metric's or the model's.
 
-    Sets a harsh score beside a soft one of the same answers, after asking whether test set and sizes can tell. Ends with
+    Sets a harsh score beside a soft one of the same answers, if test set and sizes can tell. Ends with
     0 when it has audited, 1 when it cannot, 2 for a wrong option, and 3 when a verdict is one of those of --fail-on.
 
     \b
