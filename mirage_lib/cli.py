@@ -195,10 +195,10 @@ def audit_answers(
         str, typer.Option(help="Verdicts, with commas, that end with status 3.", show_default="none")
     ] = "",
 ):
-    """Say whose doing a jump is: the test set's, the sizes', the metric's or the model's.
+    """Say whether a jump is the metric's or the model's.
 
-    Sets a harsh score beside a soft one of the same answers. Ends with 0 when it has audited, 1 when it cannot, 2 for a
-    wrong option, and 3 when a verdict is one of those of --fail-on, for use in a pipeline.
+    Sets a harsh score beside a soft one of the same answers, if test set and sizes can tell. Ends with
+    0 when it has audited, 1 when it cannot, 2 for a wrong option, and 3 when a verdict is one of those of --fail-on.
 
     \b
     Example:
