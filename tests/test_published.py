@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mirage_lib import claims, items, metrics, published, scores
-
-swap = claims.deciders("swap")
+from mirage_lib import items, metrics, published, scores
 
 ROOT = Path(__file__).parents[1]
 # beside the repository, or one folder up for a worktree
@@ -364,21 +362,3 @@ def test_llamas_zeros():
     llama = published.lm_eval_2023().query("family == 'llama'")
     arithmetic = llama[llama["benchmark"].str.startswith("arithmetic")]
     assert len(arithmetic) == 20 and (arithmetic["acc"] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("table", "columns"),
-    [
-        (published.gpt3().query("setting == 'few'").dropna(subset=["acc", "n_items"]), ["acc"]),
-        (published.pythia_arithmetic().query("shots == 2 and step == 143000"), ["acc"]),
-        (published.bigg_tasks().query("items == 'A' and shots == 3"), ["acc"]),
-        (published.open_models_emergent().query("benchmark == 'ipa'").dropna(subset="bleu"), ["acc", "bleu"]),
-        (published.olmo().query("format == 'rc' and benchmark == 'arc_easy'"), ["acc", "soft"]),
-        (published.olmo_letters().query("benchmark == 'arc_easy'"), ["mc_acc", "rc_acc"]),
-        (published.lambada_families(), ["acc"]),
-        (published.pythia_evals().query("task == 'lambada_openai' and shots == 0 and step == 143000"), ["acc"]),
-    ],
-)
-def test_the_swap_reads_every_table_of_scores(table, columns):
-    tidy = swap.tidy(table, [swap.Metric(column) for column in columns], "params")
-    assert len(tidy) == len(columns) * len(table) and tidy["se"].notna().all()

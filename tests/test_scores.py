@@ -5,10 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from mirage_lib import claims, kept, metrics, scores, stats, theory, vision
+from mirage_lib import metrics, scores, stats, theory, vision
 from mirage_lib.items import ItemsError, items_table
-
-swap = claims.deciders("swap")
 
 
 def squared_error(table):
@@ -47,20 +45,6 @@ def test_a_question_counts_once():
     # asked unequally often, every question has the same weight
     uneven = items_table(params=1.0, item=[0, 0, 0, 1], is_greedy=[True, True, True, False])
     assert scores.curve(uneven, metrics.exact_match)["value"].item() == 0.5
-
-
-def test_scores_of_several_seeds_can_be_compared_as_they_are():
-    answers = kept.load("ladder-text-continuation").assign(family="ladder")
-    by = ["task", "family", "params"]
-    table = scores.table(answers, metrics.exact_match, metrics.token_accuracy, by=by)
-    table = table.assign(model=table["params"].astype(str))
-    both = [swap.Metric("exact_match"), swap.Metric("token_accuracy")]
-    tidy = swap.tidy(table, both, "params")
-    assert len(tidy) == 2 * answers["params"].nunique()
-    grades = metrics.exact_match(answers).groupby([answers["params"], answers["item"]]).mean()
-    wanted = grades.groupby("params").agg(["mean", "sem"])
-    graded = tidy[tidy["metric"] == "exact_match"]
-    np.testing.assert_allclose(graded[["score", "se"]], wanted)
 
 
 @pytest.mark.parametrize(
