@@ -2,7 +2,9 @@
 
 import inspect
 
+import numpy as np
 import pytest
+from other_truths import OTHER
 
 from mirage_lib import claims
 
@@ -64,41 +66,55 @@ def test_the_claims_of_a_chapter_are_shown_with_their_verdicts():
     assert "holds in part" in page
 
 
-def test_a_tolerance_decides():
-    """A tighter tolerance turns verdicts over: none of the functions returns what it likes."""
-    for row in CLAIMS[CLAIMS["verdict"] == "holds"].itertuples():
-        if row.id not in TIGHTER:
-            assert decide(row)(0.0).verdict != "holds", row.id
-    for row in CLAIMS[CLAIMS["id"].isin(TIGHTER)].itertuples():
-        assert decide(row)(TIGHTER[row.id]).verdict != "holds", row.id
-    for row in CLAIMS[CLAIMS["verdict"] == "fails"].itertuples():
-        # so lenient, a test with planted truths can lose its power
-        assert decide(row)(LOOSER.get(row.id, 1e9)).verdict in ("holds", "not testable here"), row.id
-
-
-# where 0 is not the strictest, or a large number not the most lenient
-TIGHTER = {
-    "infinite-score-by-luck": 1.0,
-    "smaller-pythia-beats-larger": 1.01,
-    "more-items-smooth": -1,
+DECIDED = {"holds", "holds in part", "fails"}
+# the tolerance at which a verdict turns: 0 where none is named
+TURNS = {
     "score-needs-null": 1e9,
-    "harsher-appears-later": 1,
-    "other-languages-leave-the-curve": 1,
+    "more-items-smooth": -1,
     "resolution-sharpens": 1,
     "zeros-flatten-law": 1,
-    "more-digits-come-later": 1e9,
-    "harsher-comes-later": 1,
-    "longer-answers-come-later-on-text": 1,
     "unequal-items-fall-slower-than-geometrically": 1e9,
     "unequal-items-exceed-exp-of-the-mean-loss": 1e9,
     "grade-needs-the-competitors": 1,
     "smooth-can-surprise": 1,
-    "mean-log-accuracy-is-minus-infinity": float("inf"),
+    "mean-log-accuracy-is-minus-infinity": np.inf,
+    "every-gpt3-is-above-chance": 1,
+    "smaller-pythia-beats-larger": 1.01,
+    "other-languages-leave-the-curve": 0.08,
+    "harsher-appears-later": 1,
     "soft-metrics-can-score-emergent": 1e9,
+    "seeds-differ-on-sums": 0.5,
+    "infinite-score-by-luck": 1,
+    "the-letters-own-loss-stays-flat-to-one-billion": 1,
+    "subset-accuracy-seems-to-emerge": 1,
     "longer-sequences-rise-later-and-as-widely": 1e9,
+    "five-of-five-seems-to-emerge": 1,
     "five-of-five-rises-as-widely": 1e9,
+    "more-digits-come-later": 1e9,
+    "image-accuracy-exceeds-exp-ce": 1,
+    "one-rule-in-both-directions": 1e9,
 }
-LOOSER = {"rouge-falls-sharply": 0.0}
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in CLAIMS.itertuples() if row.id not in OTHER], ids=[i for i in CLAIMS["id"] if i not in OTHER]
+)
+def test_a_tolerance_turns_the_verdict(row):
+    assert decide(row)(TURNS.get(row.id, 0.0)).verdict in DECIDED - {row.verdict}
+
+
+@pytest.mark.parametrize("claim", OTHER)
+def test_other_data_turn_the_verdict(claim, monkeypatch):
+    """A test that plants truths has no power at another tolerance: give it the data of another truth."""
+    row = CLAIMS.set_index("id", drop=False).loc[claim]
+    change, verdict = OTHER[claim]
+    change(claims.deciders(row.chapter), monkeypatch.setattr)
+    finding = decide(row)(row.tolerance)
+    assert finding.verdict == verdict != row.verdict, finding.found
+
+
+def test_every_turn_is_that_of_a_claim():
+    assert {*TURNS, *OTHER} <= set(CLAIMS["id"]) and not {*TURNS} & {*OTHER}
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def greedy_sharpens_items_smooth(tolerance: float) -> Finding:
 
 
 def smooth_can_surprise(tolerance: float) -> Finding:
-    """Forecast error, above this, of a smooth curve (two skills, one after the other) by a sigmoid fitted to the smaller models."""
+    """Error, above this, of forecasting a smooth curve, two skills in turn, by a sigmoid fitted to smaller models."""
     params = np.logspace(8, 12, 17)
     curve = (expit(2.5 * (np.log10(params) - 9)) + expit(4 * (np.log10(params) - 11))) / 2
     error = stats.forecast_error(params, curve, stats.fit_sigmoid, held_out=6)

@@ -1,0 +1,233 @@
+"""Data of another truth for the claims whose tests plant truths: a verdict that they do not turn is no verdict.
+
+OTHER: the id of a claim, a function that puts other data before its decider, and the verdict that has to follow.
+The function takes the decider's module and pytest's `monkeypatch.setattr`.
+"""
+
+import numpy as np
+import pandas as pd
+
+
+def table(name, column, change):
+    """Replace a table of `mirage_lib.published`: `change(rows)` gives the column anew."""
+
+    def other(module, setattr):
+        rows = getattr(module.published, name)().copy()
+        rows[column] = change(rows)
+        setattr(module.published, name, lambda: rows)
+
+    return other
+
+
+def called(name, make):
+    """Replace a function of the decider's module: `make(the real one, module)` gives the other."""
+    return lambda module, setattr: setattr(module, name, make(getattr(module, name), module))
+
+
+def scored(name, make):
+    """Replace a function of `mirage_lib.metrics`."""
+    return lambda module, setattr: setattr(module.metrics, name, make(getattr(module.metrics, name), module))
+
+
+def ranked(rows, by, group):
+    """Where each row's `by` stands in its group, from 0 for the least to 1 for the largest."""
+    return rows.groupby(group)[by].rank("dense").sub(1) / rows.groupby(group)[by].transform("nunique").sub(1)
+
+
+def one_step_of_accuracy(rows):
+    """LAMBADA: the accuracy of the two models of a size jumps from a third to two thirds, their distance stays."""
+    last = (rows["task"] == "lambada_openai") & (rows["shots"] == 0) & (rows["step"] == 143_000)
+    own = rows["acc"] - rows[last].groupby("params")["acc"].transform("mean")
+    return rows["acc"].where(~last, np.where(rows["params"] > 1e9, 0.67, 0.33) + own)
+
+
+def straight_in_size(rows):
+    x = np.log(rows["params"])
+    return np.interp(x, [x.min(), x.max()], [0.001, 0.25])
+
+
+def in_one_step(rows):
+    """A fall of ln(-ln p) from the second size to the third, and none elsewhere."""
+    return np.exp(-np.exp(np.where(rows["params"].rank() > 2, 0.0, 2.0)))
+
+
+def step_in_training(rows):
+    return np.where(rows["step"] > rows["step"].median(), 0.7, 0.01) + 0.02 * rows["params"].rank(pct=True)
+
+
+def own_curve_for_each_size(rows):
+    sizes = np.unique(rows["params"], return_inverse=True)[1]
+    return (rows["acc"] + np.where(sizes % 2, 0.05, -0.05)).clip(0.001, 0.999)
+
+
+def smooth_math(rows):
+    """Rates that rise in equal steps, however many answers a problem has."""
+    return (0.01 * (1 + 9 * ranked(rows, "params", "step")) * rows["samples"]).round().astype(int)
+
+
+def as_early(rows):
+    """160m keeps the rates that it had early."""
+    early = rows[rows["step"] == 10_000].set_index(["model", "problem"])
+    rate = (early["correct"] / early["samples"]).reindex(pd.MultiIndex.from_frame(rows[["model", "problem"]]))
+    return (np.nan_to_num(rate.to_numpy()) * rows["samples"]).round().astype(int)
+
+
+def jumped(column):
+    """Means of our language models: all of the fall between two sizes."""
+
+    def make(means, module):
+        def other(family, length):
+            mean = means(family, length).copy()
+            first = np.arange(len(mean)) < len(mean) // 2
+            mean[column] = np.where(first, mean[column].iloc[0], mean[column].iloc[-1])
+            return mean
+
+        return other
+
+    return make
+
+
+def on_a_power_law(means, module):
+    def other(family, length):
+        mean = means(family, length).copy()
+        noise = np.exp(0.02 * np.random.default_rng(1).standard_normal(len(mean)))
+        mean["cross_entropy"] = 3.0 * mean.index.to_numpy(float) ** -0.1 * noise
+        return mean
+
+    return other
+
+
+def in_proportion(means, module):
+    def other(family, length):
+        mean, first = means(family, length).copy(), means(family, 1)
+        mean["token_edit_distance"] = length * first["token_edit_distance"]
+        return mean
+
+    return other
+
+
+def exam(draw):
+    """The exam with other counts of right characters: `draw(right, rng)`."""
+
+    def make(real, module):
+        def other():
+            rows, right = real()
+            return rows, draw(right, np.random.default_rng(0))
+
+        return other
+
+    return make
+
+
+def eight_as_early_as_one(right, rng):
+    return np.where(right >= 1, np.where(rng.random(right.shape) < 0.1, 16, 1), 0)
+
+
+def geometric(right, rng):
+    first = (right >= 1).mean(1, keepdims=True)
+    return rng.geometric(1 - first, right.shape) - 1
+
+
+def nothing_right(module, setattr):
+    rows = module.kept.load("ladder-text-exam").assign(right_for=0)
+    setattr(module.kept, "load", lambda name: rows)
+
+
+def forty_metrics(curves, module):
+    return lambda: pd.DataFrame({"metric": [f"metric {i}" for i in range(40)], "p": 0.5})
+
+
+def eight_times_the_tasks(curves, module):
+    rows = pd.concat([curves()] * 8)
+    return lambda: rows
+
+
+def grade_jumps_and_brier_does_not(open_models, module):
+    """Models that scatter little: the grade rises in a tenth of the window, Brier along all of it."""
+
+    def other(benchmark):
+        rows = open_models(benchmark).copy()
+        x = np.log(rows["flops"])
+        way = (x - x.min()) / (x.max() - x.min())
+        rng = np.random.default_rng(0)
+        rows[module.GRADE] = np.interp(way, [0.6, 0.7], [0.25, 0.75]) + rng.normal(0, 0.002, len(rows))
+        rows[module.BRIER] = 0.6 - 0.4 * way + rng.normal(0, 0.002, len(rows))
+        return rows
+
+    return other
+
+
+def text_as_letter(real, module):
+    rows = real()
+    return lambda: rows.assign(rc_acc=rows["mc_acc"])
+
+
+def off_any_curve(rows):
+    """Neighbours in the loss lie a fifth apart."""
+    place = rows.groupby(["benchmark", "format"])["bpb"].rank("first")
+    return (rows["acc"] + np.where(place % 2, 0.1, -0.1)).clip(0.05, 0.95)
+
+
+def as_wide_as_the_window(ipa, module):
+    rows = ipa()
+    x = np.log(rows["flops"].to_numpy())
+    way = (x - x.min()) / np.ptp(x)
+    return lambda: rows.assign(bleu=0.6 * way, acc=0.4 * way**4)
+
+
+def languages_apart(foreign, module):
+    """Translations whose items spread very differently, right as the model of items says."""
+    rows = pd.concat([foreign()] * 4, ignore_index=True)
+    rows["s"] = rows["cross_entropy"] * np.linspace(0.2, 3, len(rows))
+    rows["acc"] = module.item_model(rows["cross_entropy"], rows["s"], module.rivals())
+    return lambda: rows
+
+
+OTHER = {
+    "the-rule-moves-the-jump": (table("pythia_evals", "acc", one_step_of_accuracy), "fails"),
+    "late-and-sharp": (
+        lambda m, setattr: setattr(m.theory, "accuracy", lambda p, n: np.linspace(0, 1, len(p))),
+        "fails",
+    ),
+    "gpt3-is-sharp-under-accuracy": (table("gpt3", "acc", straight_in_size), "fails"),
+    "a-soft-metric-smooths-published-arithmetic": (
+        table("gpt3", "cross_entropy", lambda rows: 5 - np.log10(rows["params"]) / 4),
+        "holds",
+    ),
+    "sampled-addition-follows-the-law": (table("pythia_addition", "acc", in_one_step), "fails"),
+    "addition-is-gradual-in-training": (table("pythia_arithmetic", "acc_x1_2digit", step_in_training), "fails"),
+    "one-curve-of-the-loss": (table("pythia_evals", "acc", own_curve_for_each_size), "fails"),
+    "small-pythias-forecast-gpt3": (table("gpt3", "acc", lambda rows: np.exp(-rows["cross_entropy"])), "fails"),
+    "one-curve-for-all-architectures": (table("lambada_families", "acc", lambda rows: rows["acc"] + 0.1), "fails"),
+    "samples-follow-the-loss": (
+        scored("sampled_accuracy", lambda real, m: lambda t: m.metrics.expected_accuracy(t) / 2),
+        "fails",
+    ),
+    "smollm2-exceeds-exp-of-its-mean-loss": (scored("exact_match", lambda real, m: lambda t: 0 * real(t)), "fails"),
+    "layout-takes-the-score": (scored("exact_match", lambda real, m: lambda t: 0 * real(t) + 1), "fails"),
+    "loss-of-text-falls-without-a-jump": (called("_means", jumped("cross_entropy")), "fails"),
+    "the-largest-model-leaves-the-power-law": (called("_means", on_a_power_law), "fails"),
+    "longer-answers-come-later-on-text": (called("_exam", exam(eight_as_early_as_one)), "fails"),
+    "edit-distance-is-smooth-on-text": (called("_means", jumped("token_edit_distance")), "fails"),
+    "accuracy-falls-geometrically-from-length-one": (called("_exam", exam(geometric)), "holds"),
+    "edit-distance-grows-linearly-from-length-one": (called("_means", in_proportion), "holds"),
+    "every-size-is-above-chance-with-more-items": (nothing_right, "fails"),
+    "loss-of-addition-falls-in-a-step": (
+        called("_errors", lambda real, m: lambda mean, *names: np.full(len(mean), 0.01)),
+        "holds",
+    ),
+    "few-metrics-score-emergent": (called("curves", forty_metrics), "holds"),
+    "exact-match-jumps-and-multiple-choice-does-not": (called("curves", eight_times_the_tasks), "holds"),
+    "brier-removes-jumps": (called("open_models", grade_jumps_and_brier_does_not), "holds"),
+    "mmlu-jumps-by-letter-and-not-by-text": (called("mmlu_in_training", text_as_letter), "fails"),
+    "text-accuracy-is-one-curve-of-the-loss": (table("olmo", "acc", off_any_curve), "fails"),
+    "letters-leave-chance-at-a-loss": (called("same_compute", lambda real, m: lambda: 0.2), "holds"),
+    "bleu-moves-transliteration-and-leaves-it-sharp": (called("ipa", as_wide_as_the_window), "holds in part"),
+    "three-sizes-miss-the-loss": (
+        called("final", lambda real, m: lambda: real().assign(cross_entropy=lambda rows: 10 * rows["params"] ** -0.1)),
+        "fails",
+    ),
+    "more-answers-show-math": (table("pythia_math", "correct", smooth_math), "holds"),
+    "pythia-160m-unlearns-math": (table("pythia_math", "correct", as_early), "fails"),
+    "spread-explains-other-languages": (called("foreign", languages_apart), "holds"),
+}
