@@ -183,7 +183,56 @@ def languages_apart(foreign, module):
     return lambda: rows
 
 
+def sure(module, setattr):
+    """The same data, and as much of them as it takes to decide."""
+    estimate = module.rates(bool, lambda i: False, lambda i: True, draws=100)
+    setattr(module, "rates", lambda *args, **kwargs: estimate)
+
+
+def fallen_in_one_step(real, module):
+    def other(*args):
+        scores = real(*args)
+        return scores.mul(np.where(np.arange(len(scores)) < 5, 1, 0.01), axis=0)
+
+    return other
+
+
+def at_rest_half_way(real, module):
+    size, right = real()
+    right = right.copy()
+    right[3:9] = right[2]
+    return lambda: (size, right)
+
+
+def narrower(real, module):
+    return lambda *which: real(*which) * np.array([1, 1, 0.7])
+
+
 OTHER = {
+    "squared-error-smooth": (called("seed_scores", fallen_in_one_step), "fails"),
+    "reconstruction-jumps": (lambda module, setattr: setattr(module, "CS", (50.0, 60.0)), "fails"),
+    "tall-rises-are-gradual": (sure, "fails"),
+    "subset-accuracy-seems-to-emerge": (called("rises", narrower), "holds"),
+    "subset-accuracy-is-a-power": (
+        called("first_tokens", lambda real, m: lambda items, length: real(items, 1)),
+        "fails",
+    ),
+    "longer-sequences-rise-later-and-as-widely": (
+        called("rises", lambda real, m: lambda data, length: real(data, 6 - length)),
+        "fails",
+    ),
+    "few-sizes-look-emergent": (called("again", lambda real, m: lambda data, length: real(data, 1)), "fails"),
+    "digit-accuracy-smooth": (called("hits", at_rest_half_way), "fails"),
+    "five-of-five-seems-to-emerge": (called("rises", narrower), "holds"),
+    "harder-lowers-the-emergence-score": (sure, "holds"),
+    "one-rule-in-both-directions": (
+        called("judged", lambda real, m: lambda tolerance: real(tolerance).assign(decides=True, off=2.0)),
+        "fails",
+    ),
+    "harsher-comes-later": (
+        called("six", lambda real, m: lambda: real().transform(lambda c: c - c.name.startswith("floor_more"))),
+        "fails",
+    ),
     "the-rule-moves-the-jump": (table("pythia_evals", "acc", one_step_of_accuracy), "fails"),
     "late-and-sharp": (
         lambda m, setattr: setattr(m.theory, "accuracy", lambda p, n: np.linspace(0, 1, len(p))),

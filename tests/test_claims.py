@@ -86,12 +86,8 @@ TURNS = {
     "seeds-differ-on-sums": 0.5,
     "infinite-score-by-luck": 1,
     "the-letters-own-loss-stays-flat-to-one-billion": 1,
-    "subset-accuracy-seems-to-emerge": 1,
-    "longer-sequences-rise-later-and-as-widely": 1e9,
-    "five-of-five-seems-to-emerge": 1,
-    "five-of-five-rises-as-widely": 1e9,
-    "more-digits-come-later": 1e9,
-    "one-rule-in-both-directions": 1e9,
+    "five-of-five-rises-as-widely": 1.6,
+    "more-digits-come-later": 1.6,
 }
 
 

@@ -12,7 +12,7 @@ from mirage_lib.items import first_tokens
 
 from . import autoencoders, digits_all_or_nothing, ladder_answers, sequences_of_characters
 from .planting import rates
-from .rises import redrawn, rise
+from .rises import moved, redrawn, rise
 
 DRAWS = 200
 # the source, its side, and how harsh its metric is made: so many all right, or an error below c
@@ -178,7 +178,7 @@ def one_rule_in_both_directions(tolerance: float) -> Finding:
 
 def harsher_comes_later(tolerance: float) -> Finding:
     """Soft against harsh on the same answers: how much longer the floor is, lower end of its interval, in each family
-    where a test decides. Planted are the soft curve with the noise of the harsh one, and the harsh one.
+    where a test decides. Planted is the soft curve with the noise of the harsh one, as it is and later by a sixth.
     """
     table, decides = six(), {}
     for source, harshness in PAIRED.items():
@@ -189,8 +189,9 @@ def harsher_comes_later(tolerance: float) -> Finding:
         def longer(curve, size=size, row=row, slack=slack):
             return rise(size, curve).floor - row["floor_soft"] - slack > tolerance
 
-        same = soft[0] + noise * np.ptp(soft[0]) / np.ptp(harsh[0])
-        decides[source] = rates(longer, same.__getitem__, harsh[1:].__getitem__, draws=DRAWS).decides
+        noise = noise * np.ptp(soft[0]) / np.ptp(harsh[0])
+        same, later = (moved(size, soft[0], shift) + noise for shift in (0, tolerance + 1 / 6))
+        decides[source] = rates(longer, same.__getitem__, later.__getitem__, draws=DRAWS).decides
     sure = table[pd.Series(decides)]
     if len(sure) < 2:
         return Finding("not testable here", f"{len(sure)} of {len(table)} families can be decided")

@@ -10,7 +10,7 @@ from mirage_lib.claims import Finding
 
 from . import all_of
 from .planting import rates
-from .rises import rise
+from .rises import moved, rise
 
 FIVE = 5  # the paper's largest K
 
@@ -122,21 +122,20 @@ def five_of_five_seems_to_emerge(tolerance: float) -> Finding:
 def five_of_five_rises_as_widely(tolerance: float) -> Finding:
     """Width of the rise of five-of-five over that of one digit, lower end over seeds and images: above this.
 
-    Planted are what was measured, and five-of-five with its sizes drawn together until its rise is narrower.
+    Planted is five-of-five, its sizes drawn together or apart until its rise is narrower than that, or wider.
     """
     size, right = hits()
     one, five = rises(1)[:, 2], rises(FIVE)[:, 2]
     ratio = five / one
     low, high = np.quantile(ratio[1:], [0.025, 0.975])
-    curve = chance(right.sum(2), right.shape[2], FIVE)
-    log, noise = np.log(size), _noise(FIVE)
-    middle = log[0] + rises(FIVE)[0, 1] * np.ptp(log)
-    narrow = np.interp(log, middle + (log - middle) * 0.7 * tolerance * one[0] / five[0], curve)
+    curve, noise = chance(right.sum(2), right.shape[2], FIVE), _noise(FIVE)
+    width = rise(size, curve).width
+    narrow, broad = (moved(size, curve, factor=share * tolerance * one[0] / width) for share in (0.7, 1.4))
 
-    def wide(truth, i):
-        return (rise(size, truth + noise[i]).width / one[1 + i]) / ratio[0] * low > tolerance
+    def wide(drawn):
+        return rise(size, drawn).width / one[0] / ratio[0] * low > tolerance
 
-    power = rates(lambda yes: yes, lambda i: wide(narrow, i), lambda i: wide(curve, i), draws=200)
+    power = rates(wide, (narrow + noise).__getitem__, (broad + noise).__getitem__, draws=200)
     found = f"five of five take {ratio[0]:.2f} times the decades of one ({low:.2f} to {high:.2f}); {power.words()}"
     if not power.decides:
         return Finding("not testable here", found)
@@ -150,7 +149,7 @@ def _redrawn(k: int) -> np.ndarray:
 
 def more_digits_come_later(tolerance: float) -> Finding:
     """How much larger the network is at which five of five has gone half of its way, than at which one has: above this,
-    at the lower end over seeds and images. Planted are the curve of one digit, and what was measured.
+    at the lower end over seeds and images. Planted is the curve of one digit, later by as much and three times as much.
     """
     size, right = hits()
     one, five = (chance(right.sum(2), right.shape[2], k) for k in (1, FIVE))
@@ -163,7 +162,9 @@ def more_digits_come_later(tolerance: float) -> Finding:
     def later(curve):
         return compare.rise(size, curve)[0] / at * low / ratio > tolerance
 
-    power = rates(later, (one + _noise(FIVE)).__getitem__, (five + _noise(FIVE)).__getitem__, draws=200)
+    window, noise = np.log(size[-1] / size[0]), _noise(FIVE)
+    nothing, something = (moved(size, one, np.log(times * tolerance) / window) + noise for times in (1, 3))
+    power = rates(later, nothing.__getitem__, something.__getitem__, draws=200)
     found = f"half of the way is gone at {ratio:.1f} times the parameters ({low:.1f} to {high:.1f}); {power.words()}"
     if not power.decides:
         return Finding("not testable here", found)

@@ -36,6 +36,18 @@ def rise(x, score) -> Rise:
     return Rise(float(early), float(half), float(late - early))
 
 
+def moved(x, curve, shift: float = 0.0, factor: float = 1.0) -> np.ndarray:
+    """The curve with its rise later by `shift` of the window, and `factor` times as wide around its place.
+
+    >>> moved([1, 10, 100], [0, 0.5, 1], shift=0.5).tolist()
+    [0.0, 0.0, 0.5]
+    """
+    log = np.log(np.asarray(x, float))
+    log = (log - log[0]) / (log[-1] - log[0])
+    place = rise(x, curve).place
+    return np.interp(place + (log - shift - place) / factor, log, curve)
+
+
 def miss(x, score, fit=stats.fit_sigmoid) -> float:
     """Error of forecasting the larger half of the sizes from the smaller, as a share of the height of the curve.
 

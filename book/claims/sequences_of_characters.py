@@ -13,7 +13,7 @@ from mirage_lib.scores import seed_scores
 
 from . import at_seeds, steepest_step
 from .planting import rates
-from .rises import redrawn, rise
+from .rises import moved, redrawn, rise
 
 DATA = vision.KEPT["omniglot"]
 DRAWS = 300
@@ -140,26 +140,26 @@ def subset_accuracy_is_a_power(tolerance: float) -> Finding:
 def longer_sequences_rise_later_and_as_widely(tolerance: float) -> Finding:
     """Width of the rise of five images over that of one, lower end over seeds and sequences: above this; and later.
 
-    Planted are what was measured, and five images with their sizes drawn together until the rise is narrower.
+    Planted are the curves of five images drawn together or apart, until the rise is narrower than that, or wider.
     """
     lows, later, words, power = [], [], [], []
     for data in DATA:
         one, five = (rises(data, length) for length in (1, vision.LENGTH))
-        ratio, moved = five[:, 2] / one[:, 2], five[:, 1] - one[:, 1]
+        ratio, apart = five[:, 2] / one[:, 2], five[:, 1] - one[:, 1]
         low, high = ends(ratio)
         lows.append(low)
-        later.append(ends(moved)[0])
+        later.append(ends(apart)[0])
         words.append(f"{ratio[0]:.2f} ({low:.2f} to {high:.2f})")
         size, curves = hits(data)[0], again(data, vision.LENGTH)
-        log, noise = np.log(size), curves[1:] - curves[0]
-        middle = log[0] + five[0, 1] * np.ptp(log)
-        squeezed = middle + (log - middle) * ratio[0] / (0.7 * tolerance or 1e-9)
-        narrow = np.interp(squeezed, log, curves[0])
+        noise, width = curves[1:] - curves[0], rise(size, curves[0]).width
+        narrow, broad = (
+            moved(size, curves[0], factor=share * max(tolerance, 0.1) * one[0, 2] / width) for share in (0.7, 1.3)
+        )
 
         def wide(curve, size=size, one=one, ratio=ratio, low=low):
             return rise(size, curve).width / one[0, 2] / ratio[0] * low > tolerance
 
-        power.append(rates(wide, (narrow + noise).__getitem__, curves[1:].__getitem__, draws=200))
+        power.append(rates(wide, (narrow + noise).__getitem__, (broad + noise).__getitem__, draws=200))
     found = f"five images take {' and '.join(words)} times the decades that one takes, and rise later by "
     found += f"{min(later):.0%} of the window or more; " + "; ".join(each.words() for each in power)
     if not all(each.decides for each in power):
