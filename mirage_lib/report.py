@@ -47,7 +47,7 @@ def answers(row) -> list[tuple[str, str]]:
         c += "Each inner size can be left out." if row["steady"] else "The answer changes when one is left out."
     d = e = waits
     if _known(row, "sharp"):
-        c += f" {row['sharp']:.0%} of the draws jump."
+        c += f" It jumps in {row['sharp']:.0%} of the draws (items and models drawn again)."
     if row["verdict"] in ("the metric", "the model", "undecided") and _known(row, "given_back"):
         d = f"Through {row['link']} {max(row['given_back'], 0):.0%} of the harsh curve's variance. "
         d += f"Its own rise takes {row['soft_width']:.0%} of the window, the wider in {row['wider']:.0%} of draws."

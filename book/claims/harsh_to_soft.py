@@ -75,7 +75,7 @@ def loss_of_text_falls_without_a_jump(tolerance: float) -> Finding:
     return Finding(
         ("fails" if steep(loss) else "holds") if found.decides else "not testable here",
         f"the largest step makes {np.max(-np.diff(loss)) / np.ptp(loss):.0%} of the fall, the last one "
-        f"{-np.diff(loss)[-1] / np.ptp(loss):.0%} (a planted jump, at any place: {found.words()})",
+        f"{round(-np.diff(loss)[-1] / np.ptp(loss), 2) + 0.0:.0%} (a planted jump, at any place: {found.words()})",
     )
 
 
@@ -239,7 +239,7 @@ def edit_distance_grows_linearly_from_length_one(tolerance: float) -> Finding:
     off = float((ratios - 1).abs().max().max())
     return Finding(
         ("holds" if off < tolerance else "fails") if found.decides else "not testable here",
-        f"{ratios[2].min():.2f} to {ratios[2].max():.2f} times L x that of one character at L = 2, "
+        f"{ratios[2].min():.2f} to {ratios[2].max():.2f} times what proportion predicts at L = 2, "
         f"{ratios[16].min():.2f} to {ratios[16].max():.2f} at 16 (a planted factor: {found.words()})",
     )
 

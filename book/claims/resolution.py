@@ -29,7 +29,7 @@ def zero_of_n(tolerance: float) -> Finding:
 def resolution_sharpens(tolerance: float) -> Finding:
     """Share of exams of 20 items that score more, as emergence, than the law examined: eight sizes, 4 and 8 tokens."""
     rng = np.random.default_rng(4)
-    p = theory.token_probability(theory.scaling_law(np.geomspace(7e7, 1.2e10, 8), c=5e8, alpha=-0.35))
+    p = theory.token_probability(theory.scaling_law(PYTHIA_SIZES, c=5e8, alpha=-0.35))
     above = {}
     for tokens in (4, 8):
         accuracy = theory.accuracy(p, tokens)
@@ -40,6 +40,7 @@ def resolution_sharpens(tolerance: float) -> Finding:
     return Finding(verdict, f"of exams of 20 items, more than the law itself scores {told}")
 
 
+PYTHIA_SIZES = np.array([0.07, 0.16, 0.41, 1.0, 1.4, 2.8, 6.9, 12.0]) * 1e9  # as in the chapter
 PAPER_SIZES = np.array([0.35, 1.3, 6.7, 175]) * 1e9  # of GPT-3, as in figures 3 and 4
 
 
