@@ -12,6 +12,7 @@ scores and all models) and with models scattered as they scatter about a curve t
 out at a time. A statement is made when 95 % of the draws agree.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -109,12 +110,20 @@ def curves(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "p
         raise AuditError(f"the table lacks {missing[0]!r}: it has {', '.join(table)}")
     if table.empty:
         raise AuditError("the table is empty: there is nothing to audit")
+    for name in [*by, "model"]:
+        if gaps := table[name].isna().sum():
+            raise AuditError(f"{gaps} of {len(table)} rows have no {name!r}: fill it in or leave them out")
     found = []
     for (benchmark, family), rows in table.groupby(by, sort=False):
         rows = rows.dropna(axis="columns", how="all")
-        has = set(rows) if whole else _metrics(rows)
+        has = set(rows) - {*by, "model", "n_items", scale} if whole else _metrics(rows)
         names = _pair(f"{benchmark!r}", has, harsh, soft)
         rows, covariance = (rows, None) if whole else _of_items(rows, names, scale)
+        if (twice := rows.duplicated(["model", scale])).any():
+            raise AuditError(
+                f"{benchmark!r}, family {family!r}: {rows['model'][twice].iloc[0]!r} has several rows, and a mean of "
+                "them would pass for more models: keep one (a setting, such as shots, belongs in the benchmark's name)"
+            )
         found.append(_curve(f"{benchmark}", f"{family}", rows, covariance, names, scale))
     return found
 
@@ -126,6 +135,8 @@ def _pair(where: str, has: set[str], harsh: str, soft: str) -> tuple[str, str]:
         raise AuditError(
             f"{where} has no score {missing[0]!r}, but {', '.join(sorted(has))}: name another, or leave it out"
         )
+    if harsh and bare[0] == bare[1]:
+        raise AuditError(f"the harsh and the soft score are both {bare[0]!r}: name two columns")
     pairs = [pair for pair in PAIRS if has >= set(pair) and bare[0] in ("", pair[0]) and bare[1] in ("", pair[1])]
     if not (harsh and soft) and not pairs:
         raise AuditError(
@@ -158,6 +169,12 @@ def _of_items(items: pd.DataFrame, names: tuple[str, str], scale: str) -> tuple[
     keys = [np.asarray(items[name]) for name in ("item", "model")]
     each = pd.DataFrame({name: np.asarray(metric(items)) for name, metric in zip(names, two, strict=True)})
     answered = each.groupby(keys).mean().unstack().dropna()  # by all models, the questions that pair
+    if len(answered) < table["n_items"].max():
+        warnings.warn(
+            f"on {table['benchmark'].iloc[0]!r} {len(answered)} of {table['n_items'].max()} questions were put to all "
+            "models: scores of other questions are compared; run all models with one --limit",
+            stacklevel=4,
+        )
     order = [(name, model) for name in names for model in table["model"]]
     return table, np.cov(answered[order].to_numpy().T) / len(answered) if len(answered) > 1 else None
 
@@ -182,7 +199,9 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
     for name, plain in zip(names, bare, strict=True):
         sign = -1 if name.startswith("-") or name in LESS_IS_BETTER else 1
         signs += [sign] * len(rows)
-        column, se = sign * values[plain], rows.get(f"{plain}_se", pd.Series(np.nan, rows.index)).astype(float)
+        # of a harsh score that is an error, what is right
+        turned = 1 if sign < 0 and plain == bare[0] else 0
+        column, se = turned + sign * values[plain], rows.get(f"{plain}_se", pd.Series(np.nan, rows.index)).astype(float)
         if plain == bare[1] and f"{plain}_chance" in rows:
             column = column.clip(lower=sign * rows[f"{plain}_chance"])
         # of right and wrong answers the error is known, and it is not 0 where all were wrong
@@ -190,15 +209,20 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
         least = share * (1 - share) / n if values[plain].between(0, 1).all() else np.zeros(len(n))
         spread.append(np.where(se.isna(), least, np.maximum(se**2, least if plain == bare[0] else 0)))
         sides.append(mean @ column.to_numpy())
+        up, down = (np.ptp(never_falling(way * sides[-1])) for way in (1, -1))
+        if down > 2 * up + 4 * np.sqrt(spread[-1].max()):
+            warnings.warn(f"{where} {name!r} falls with size: if less of it is better, say -{plain}", stacklevel=3)
     own = np.diag(np.concatenate(spread))
     if covariance is not None:  # with no less noise than counts have
         covariance = covariance * np.outer(signs, signs)
         own = covariance + np.diag(np.maximum(np.diag(own) - np.diag(covariance), 0))
     both = np.kron(np.eye(2), mean)
     formula = _formula(rows, bare)
+    chance = rows.get(f"{bare[0]}_chance", pd.Series(float(signs[0] < 0))).astype(float).mean()
+    chance = 1 - chance if signs[0] < 0 else chance
     return Curves(
         benchmark, family, (*names, scale), x, *sides, both @ own @ both.T, int(n.median()),
-        float(rows.get(f"{bare[0]}_chance", pd.Series(0.0)).mean()),
+        chance,
         None if formula is None else mean @ formula, len(rows),
     )  # fmt: skip
 

@@ -206,13 +206,21 @@ def audit_answers(
     """
     wanted = parts(fail_on)
     if unknown := sorted(set(wanted) - set(audit.SAID)):
-        raise ValueError(f"there is no verdict {unknown[0]!r}: choose of {', '.join(audit.SAID)}")
+        raise typer.BadParameter(f"there is no verdict {unknown[0]!r}: choose of {', '.join(audit.SAID)}")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        table = audited_table(paths, harsh, soft, sizes, task or None, filter or None)
-        curves = audit.curves(table, harsh, soft, scale)
-    for warning in dict.fromkeys(str(each.message) for each in told):
-        typer.echo(f"Note: {warning}", err=True)
+        try:
+            table = audited_table(paths, harsh, soft, sizes, task or None, filter or None)
+            if set(table["family"]) == {"logged"}:
+                warnings.warn(
+                    "nothing names the families, so all models count as one: unless they are, name them in a column "
+                    "family of --sizes or of the table",
+                    stacklevel=1,
+                )
+            curves = audit.curves(table, harsh, soft, scale)
+        finally:  # a note may be why it fails
+            for warning in dict.fromkeys(str(each.message) for each in told):
+                typer.echo(f"Note: {warning}", err=True)
     found = pd.DataFrame([audit.decide(each) for each in curves])
     if out:
         out.write_text(report.page(curves, found), encoding="utf-8")
@@ -223,7 +231,7 @@ def audit_answers(
         shown = ["benchmark", "family", "verdict", "harsh", "soft", "sizes", "n_items", "height", "width", "soft_width"]
         typer.echo(found.reindex(columns=shown).to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
         for row in found.to_dict("records"):
-            typer.echo(f"\n{row['benchmark']}, {row['family']}: {audit.SAID[row['verdict']]} {report.next_step(row)}")
+            typer.echo(f"\n{row['benchmark']}, {row['family']}: {report.sentence(row)} {report.next_step(row)}")
     if set(found["verdict"]) & set(wanted):
         raise typer.Exit(3)
 
@@ -232,10 +240,31 @@ def audited_table(paths, harsh="", soft="", sizes=None, task=None, filter=None) 
     """Items where the paths have them and the scores wanted are those of items, else a table of scores."""
     known = None
     if sizes:
-        listed = pd.read_csv(sizes)
+        listed = pd.read_csv(sizes, dtype={"model": str}).drop_duplicates()
         if missing := {"model", "params"} - set(listed):
             raise ValueError(f"{sizes} lacks {', '.join(sorted(missing))}: it needs a column model and a column params")
-        known = dict(zip(listed["model"], listed["params"].astype(float), strict=True))
+        if (twice := listed["model"].duplicated()).any():
+            raise ValueError(f"{sizes} has {listed['model'][twice].iloc[0]!r} twice: which size counts?")
+        numbers = pd.to_numeric(listed["params"], errors="coerce")
+        if numbers.isna().any():
+            raise ValueError(
+                f"{sizes} has {listed['params'][numbers.isna()].iloc[0]!r} as params: write 1.4e9 for 1.4B"
+            )
+        known = dict(zip(listed["model"], numbers, strict=True))
+    table = _read_for_audit(paths, harsh, soft, known, task, filter)
+    if sizes:
+        ends = table["model"].map(lambda name: name if name in known else Path(name).name)
+        if lost := sorted(set(table["model"][~ends.isin(list(known))])):
+            warnings.warn(
+                f"{sizes} does not name {', '.join(lost)}: their sizes are those of the log or table", stacklevel=2
+            )
+        if "family" in listed:
+            families_of = dict(zip(listed["model"], listed["family"], strict=True))
+            table["family"] = ends.map(families_of).fillna(table["family"].astype(object))
+    return table
+
+
+def _read_for_audit(paths, harsh, soft, known, task, filter) -> pd.DataFrame:
     if len(paths) == 1 and paths[0].is_dir() and not logs.kind(paths[0]) and any(paths[0].rglob("*.parquet")):
         items = sweep.collect(paths[0])
         return items if task is None else items[items["task"] == task]

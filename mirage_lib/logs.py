@@ -423,6 +423,9 @@ def _frames(paths, task: str | None, columns: dict[str, str] | None) -> Iterator
         by = "benchmark" if "benchmark" in frame else "task"
         if missing := sorted({by, "model"} - set(frame)):
             raise LogError(f"{path} lacks {', '.join(map(repr, missing))}: name columns with columns={{theirs: ours}}")
+        if gaps := frame["model"].isna().sum():
+            raise LogError(f"{path} has {gaps} rows without a model: name it or leave them out")
+        frame = frame.assign(model=frame["model"].map(str))  # a model may be named 7
         if task is not None and not (frame[by] == task).any():
             raise LogError(f"{path} has no task {task!r}: there are {', '.join(map(str, frame[by].unique()))}")
         frame = frame if task is None else frame[frame[by] == task]
@@ -468,7 +471,11 @@ def _sized(table: pd.DataFrame, logs: list[_Log], sizes=None, family=None, unsiz
     sizes = sizes or {}
     given = {model: sizes.get(model, sizes.get(Path(model).name)) for model in table["model"].unique()}
     params = table["model"].map(given).astype(float)
-    params = params.fillna(table["params"].astype(float)) if "params" in table else params
+    if "params" in table:
+        numbers = pd.to_numeric(table["params"], errors="coerce")
+        if (words := numbers.isna() & table["params"].notna() & params.isna()).any():
+            raise LogError(f"{table['params'][words].iloc[0]!r} is no number of parameters: write 1.4e9 for 1.4B")
+        params = params.fillna(numbers.astype(float))
     if (gaps := params.isna()).any() and not unsized:
         names = ", ".join(table["model"][gaps].unique())
         raise LogError(f"no size is known of {names}: give parameters without embeddings, sizes={{'name': 7e9}}")

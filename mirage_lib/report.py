@@ -42,7 +42,12 @@ def answers(row) -> list[tuple[str, str]]:
             a += f" The rise's middle 80 % takes {row['width']:.0%} of the window, after a floor of {row['floor']:.0%}."
         told = audit.able(row["power"], row["alarms"])
         b = f"{'Yes' if told else 'No'}: of planted jumps {row['power']:.0%} would be seen, "
-        b += f"of straight lines {row['alarms']:.0%} taken for one. {row['n_items']:,} items."
+        b += (
+            f"of straight lines {row['alarms']:.0%} taken for one."
+            if rises
+            else f"each {audit.MATTERS} high, against {row['alarms']:.0%} of flat curves."
+        )
+        b += f" {row['n_items']:,} items."
         c = f"{sizes} sizes; the widest stretch without one, where the rise is, takes {row['gap']:.0%} of the window. "
         c += "Each inner size can be left out." if row["steady"] else "The answer changes when one is left out."
     d = e = waits
@@ -59,6 +64,19 @@ def answers(row) -> list[tuple[str, str]]:
         ("Does the soft score give the harsh curve back?", d),
         ("Does the soft score jump as well?", e),
     ]
+
+
+def sentence(row) -> str:
+    """The verdict of one row of an audit in a sentence, with its reserve.
+
+    >>> sentence({"verdict": "the metric", "link": "an S-shaped curve"})[-66:]
+    "not the metric's formula: a soft score blind to the jump can pass."
+    """
+    told = audit.SAID[row["verdict"]]
+    if row["verdict"] == "the metric" and row["link"].startswith("an S"):
+        told += " The link is an S-shaped curve fitted here, "
+        told += "not the metric's formula: a soft score blind to the jump can pass."
+    return told
 
 
 def next_step(row) -> str:
@@ -99,6 +117,7 @@ def draw(curves: audit.Curves, row):
     axes[0].set_title("harsh", color=figures.ORANGE)
     axes[1].set_title("soft", color=figures.BLUE)
     axes[1].set_xlabel(f"{curves.names[2]} (log scale)")
+    axes[1].minorticks_off()
     return fig
 
 
@@ -129,7 +148,7 @@ def page(curves: list[audit.Curves], audited: pd.DataFrame, title: str = "Audit 
         said = f"{row['harsh']} above, {row['soft']} below, against {row['scale']}"
         parts.append(
             f"<section><h2>{html.escape(each.benchmark)}, {html.escape(each.family)}</h2>"
-            f"<p class=verdict><strong>{row['verdict']}.</strong> {audit.SAID[row['verdict']]}</p>"
+            f"<p class=verdict><strong>{row['verdict']}.</strong> {sentence(row)}</p>"
             f'<figure role="img" aria-label="{html.escape(said)}">{picture}<figcaption>The same answers, harsh and '
             "soft. Shaded: the middle 80 % of each rise. Bars: 95 %.</figcaption></figure>"
             f"<h3>How it was decided</h3><dl>{told}</dl>"

@@ -194,7 +194,8 @@ def test_sizes_of_the_harness_are_noted(folder):
 def test_command_says_what_is_wrong(folder, monkeypatch, words, message):
     monkeypatch.chdir(folder)
     result = mirage(*words)
-    assert result.exit_code == 1 and message in result.stderr, result.output
+    assert result.exit_code == (2 if "--fail-on" in words else 1), result.output
+    assert message in " ".join(result.stderr.split()), result.output
 
 
 def test_tasks_that_do_not_have_the_pair_are_named():
@@ -202,3 +203,24 @@ def test_tasks_that_do_not_have_the_pair_are_named():
     mixed = pd.concat([answers(40), other], ignore_index=True)
     with pytest.raises(audit.AuditError, match="'text only' has no soft score"):
         audit.audit(mixed)
+
+
+def test_what_cannot_be_told_apart_is_an_error_and_what_counts_as_one_is_noted(folder, monkeypatch):
+    """Rows that repeat, families that nothing names, models that no file of sizes names: none goes without a word."""
+    monkeypatch.chdir(folder)
+    table = pd.read_csv("jump.csv")
+    with pytest.raises(audit.AuditError, match="has several rows"):
+        audit.audit(pd.concat([table, table]), "harsh", "soft")
+    with pytest.raises(audit.AuditError, match="benchmark"):
+        audit.audit(table.assign(benchmark=[np.nan, *table["benchmark"][1:]]), "harsh", "soft")
+    assert audit.audit(table.assign(harsh=1 - table["harsh"]), "-harsh", "soft")["verdict"].equals(
+        audit.audit(table, "harsh", "soft")["verdict"]
+    )
+    assert "nothing names the families" in mirage("logs", "--sizes", "sizes.csv").stderr
+    sizes = pd.read_csv("sizes.csv")
+    sizes.assign(family="a").to_csv("families.csv", index=False)
+    assert "nothing names the families" not in mirage("logs", "--sizes", "families.csv").stderr
+    sizes.iloc[1:].to_csv("fewer.csv", index=False)
+    assert "does not name" in mirage("logs", "--sizes", "fewer.csv").stderr
+    pd.concat([sizes, sizes.assign(params=1.0)]).to_csv("doubled.csv", index=False)
+    assert "twice: which size counts?" in " ".join(mirage("logs", "--sizes", "doubled.csv").stderr.split())
