@@ -208,6 +208,17 @@ def narrower(real, module):
     return lambda *which: real(*which) * np.array([1, 1, 0.7])
 
 
+def trained_no_longer(real, module):
+    """The models that were trained for longer score what those of their size score that were not."""
+
+    def scored(family, length):
+        rows = real("ladder", length)
+        longer = rows["params"] == real("ladder-8000", length)["params"].iloc[0]
+        return rows[longer] if family == "ladder-8000" else rows
+
+    return scored
+
+
 OTHER = {
     "squared-error-smooth": (called("seed_scores", fallen_in_one_step), "fails"),
     "reconstruction-jumps": (lambda module, setattr: setattr(module, "CS", (50.0, 60.0)), "fails"),
@@ -269,6 +280,7 @@ OTHER = {
         called("_errors", lambda real, m: lambda mean, *names: np.full(len(mean), 0.01)),
         "holds",
     ),
+    "training-counts-as-well-as-size": (called("_scored", trained_no_longer), "fails"),
     "few-metrics-score-emergent": (called("curves", forty_metrics), "holds"),
     "exact-match-jumps-and-multiple-choice-does-not": (called("curves", eight_times_the_tasks), "holds"),
     "brier-removes-jumps": (called("open_models", grade_jumps_and_brier_does_not), "holds"),

@@ -5,7 +5,6 @@ import re
 from types import SimpleNamespace
 
 import mirage_book
-import notebooks
 import pytest
 import sample_book
 from docutils import nodes
@@ -36,8 +35,8 @@ def lacking(sections: dict, built: set) -> list[str]:
 
 
 def made() -> set[str]:
-    """The names of the figures that the chapters' cells make."""
-    text = "\n".join(chapter.read_text() for chapter in notebooks.chapters(sample_book.ROOT))
+    """The names of the figures that the pages' cells make."""
+    text = "\n".join(page.read_text() for page in BOOK.rglob("*.md"))
     return set(re.findall(r"name: (fig-[\w-]+)", text))
 
 

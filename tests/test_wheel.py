@@ -10,7 +10,7 @@ import sample_book
 
 def test_the_wheel_carries_what_users_need(tmp_path):
     root, source = sample_book.ROOT, tmp_path / "source"
-    for name in ("mirage_lib", "book/claims", "models"):
+    for name in ("mirage_lib", "book/claims", "models", "teaching/labs/mirage_labs"):
         shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-content"):
         shutil.copy(root / name, source / name)
