@@ -2,7 +2,7 @@
 
 =================  =====================================================================================
 ``ladder``         the bundled arithmetic models, 3 thousand to 2 million parameters; runs anywhere
-``ladder-8000``    three of them, of 336 thousand parameters, trained for twice as many steps
+``ladder-8000``    those of up to 336 thousand parameters, trained for twice as many steps
 ``ladder-text``    bundled models of the same architecture that read the source of Python's standard library
 ``pythia``         EleutherAI's Pythia, 14m to 12b, by id and revision from the hub
 ``pythia-deduped`` the same, trained on text without duplicates

@@ -213,7 +213,7 @@ def trained_no_longer(real, module):
 
     def scored(family, length):
         rows = real("ladder", length)
-        longer = rows["params"] == real("ladder-8000", length)["params"].iloc[0]
+        longer = rows["params"].isin(real("ladder-8000", length)["params"])
         return rows[longer] if family == "ladder-8000" else rows
 
     return scored

@@ -220,12 +220,13 @@ def test_still_figure_follows_the_theme_and_its_photograph_does_not(scratch, bro
     from mirage_lib import figures
 
     folder, address = scratch
-    assert set(mirage_book.INKS) == {figures.INK.lower(), figures.GREY.lower()}
+    assert set(mirage_book.INKS) == {colour.lower() for colour in (figures.INK, figures.GREY, figures.BLUE)}
     with plt.rc_context():
         figures.use_style()
         figure, ax = plt.subplots(figsize=(4, 3))
         ax.imshow([[0.0, 0.5], [0.7, 1.0]], cmap="viridis")
         ax.set_xlabel("place")
+        ax.set_ylabel("in blue", color=figures.BLUE)
         figure.savefig(folder / "figure.svg")
         plt.close(figure)
     svg = (folder / "figure.svg").read_text()
@@ -244,6 +245,8 @@ def test_still_figure_follows_the_theme_and_its_photograph_does_not(scratch, bro
         ground = luminance(page.locator("#patch_1 path").evaluate(fill))
         ink = luminance(page.locator("#text_1 use, #text_1 g").first.evaluate(fill))
         assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 7
+        blue = max(luminance(word.evaluate(fill)) for word in page.locator("[id^=text_] g[style*=blue]").all())
+        assert (max(ground, blue) + 0.05) / (min(ground, blue) + 0.05) > 4.5
         box = page.locator("image").bounding_box()
         # without the spines on its edge
         middle = {"x": box["x"] + 20, "y": box["y"] + 20, "width": box["width"] - 40, "height": box["height"] - 40}

@@ -31,7 +31,7 @@ VOCABULARY = {
 LENGTH = {"arithmetic": 68, "text": 128}  # tokens of a training sequence
 BATCH = 16  # sequences of a step
 CHUNK = 250  # steps between two savings
-CHECKPOINTS = (250, 500, 1000, 2000)  # kept before the last step, for seed 0 of rungs up to 200,000 parameters
+CHECKPOINTS = (250, 500, 1000, 2000)  # kept before the last of 4,000 steps, for seed 0 of rungs up to 200,000 parameters
 # name: width and layers. A head has 16 dimensions on every rung: a change of it would be a step in ability.
 RUNGS = {
     "3k": (16, 1),
@@ -49,7 +49,7 @@ RUNGS = {
 # family and training steps: numbers of seeds, and the rungs that have so many. Text has no rung of a single layer.
 TRAININGS = {
     ("arithmetic", 4000): {3: "3k 7k 13k 26k 57k 151k 337k", 1: "795k 2.1m"},
-    ("arithmetic", 8000): {3: "337k"},
+    ("arithmetic", 8000): {3: "3k 7k 13k 26k 57k 151k 337k"},
     ("text", 4000): {3: "7k 10k 26k 57k 85k 151k", 1: "337k 795k 2.1m"},
 }
 # share of the sequences of each task in the arithmetic family
@@ -217,7 +217,7 @@ def train(cell: Cell, folder: Path) -> Path:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         start, losses = state["step"], state["losses"]
-    keep = cell.seed == 0 and model.num_parameters() < 200_000
+    keep = cell.seed == 0 and steps <= 4000 and model.num_parameters() < 200_000
     for step in range(start, steps):
         if step % CHUNK == 0:
             ids, answer = (torch.from_numpy(array) for array in sequences(cell.family, cell.seed, step // CHUNK))

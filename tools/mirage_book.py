@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 # what decides the numbers of a chapter that runs models or trains networks
 LIVE = ("MIRAGE_LIVE", "MIRAGE_FAMILY", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 BUDGET = 60  # seconds of processor time, of a chapter that says nothing
-INKS = {"#222222": "ink", "#6b6b6b": "grey"}  # as mirage_lib.figures has them; variables of mirage.css
+INKS = {"#222222": "ink", "#6b6b6b": "grey", "#0072b2": "blue"}  # as mirage_lib.figures has them; variables of mirage.css
 KERNEL = re.compile(r"\A(---\n(?:[^\n]*\n)*?)kernelspec:\n((?:[ \t]+[^\n]*\n)+)")
 
 
@@ -312,7 +312,7 @@ def link_notebook(app, pagename, templatename, context, doctree):
 
 
 def figure_ink(svg: str) -> str:
-    """Let a still figure's ink, grey and ground follow the page; its pictures and the colours of its data stay."""
+    """Let a still figure's ink, grey, blue and ground follow the page; its pictures and other colours stay."""
     svg = re.sub("|".join(INKS), lambda match: f"var(--figure-{INKS[match[0]]})", svg)
     # the ground of the figure and of its axes; what else is white was meant to be
     return re.sub(r'(<g id="patch_\d+">\s*<path [^>]*style="fill: )#ffffff"', r'\1var(--figure-ground)"', svg)
@@ -393,6 +393,8 @@ def mend(app, pagename, templatename, context, doctree):
     body = body.replace("<p>✅</p>", "<p>done</p>")
     # pandas has no setting for what is not there
     body = re.sub(r"<td>(?:NaN|nan|None|NaT)</td>", "<td>&ndash;</td>", body)
+    # a long name of a column breaks where its words do
+    body = re.sub(r"<th>[^<]*_[^<]*</th>", lambda match: match[0].replace("_", "_<wbr>"), body)
     context["body"] = show_again(app, pagename, inline_figures(app, body))
 
 

@@ -31,6 +31,7 @@ ADMONITIONS = {"note", "tip", "important", "warning", "admonition"}
 KEPT_ON_COLAB = ["numpy", "torch", "torchvision", "torchaudio"]
 # README.md's pictures: file -> score
 PICTURES = {"harsh": "all of 20 words right", "soft": "one word right"}
+CURVE = ("fig-lambada-families", "book/language-models/pythia-as-published")
 QUICK = Path("_build", "quick", "_build")  # a book built from kept answers
 MARK = re.compile("\x02(.*?)\x1f(.*?)\x03", re.DOTALL)
 NUMBER = re.compile(r"([-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?)")
@@ -631,7 +632,7 @@ def write_site(root: Path, ref: str) -> None:
 
 
 def write_pictures(root: Path, build: Path) -> None:
-    """Keep the chart of the first page for README.md, under a harsh score and under a soft one."""
+    """Keep the pictures of the first page for README.md: its chart under a harsh and a soft score, and its figure."""
     import vl_convert
 
     page = build / "html" / "book" / "index.html"
@@ -647,6 +648,11 @@ def write_pictures(root: Path, build: Path) -> None:
             )
         choice["value"] = score
         (root / "book" / "_static" / f"{name}.svg").write_text(vl_convert.vegalite_to_svg(spec))
+    name, chapter = CURVE
+    executed = nbformat.read(build / "jupyter_execute" / f"{chapter}.ipynb", as_version=4)
+    figure = next(c for c in executed.cells if c.metadata.get("mystnb", {}).get("figure", {}).get("name") == name)
+    (drawn,) = (output.data["image/svg+xml"] for output in figure.outputs if "image/svg+xml" in output.get("data", {}))
+    (root / "book" / "_static" / "curve.svg").write_text(drawn)
 
 
 def main(root: Path, command: str, *arguments: str) -> None:
