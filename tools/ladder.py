@@ -31,7 +31,7 @@ VOCABULARY = {
 LENGTH = {"arithmetic": 68, "text": 128}  # tokens of a training sequence
 BATCH = 16  # sequences of a step
 CHUNK = 250  # steps between two savings
-CHECKPOINTS = (250, 500, 1000, 2000)  # kept before the last of 4,000 steps, for seed 0 of rungs up to 200,000 parameters
+CHECKPOINTS = (250, 500, 1000, 2000)  # kept within 4,000 steps, for seed 0 of rungs up to 200,000 parameters
 # name: width and layers. A head has 16 dimensions on every rung: a change of it would be a step in ability.
 RUNGS = {
     "3k": (16, 1),

@@ -30,8 +30,8 @@ digits, few-shot lines as in the evaluation. One problem in four is never traine
 0.95, weight decay 0.01 on matrices), gradients clipped at 1, learning rate min(0.008, 0.25 / width), 100 steps of
 warm-up, then linearly to 0. The loss is the cross-entropy of every character of text, and of answers and their stop in
 arithmetic. float32, one thread. A seed fixes the start and the order of the data; sizes with one seed see the same
-data in the same order. Weights are stored in half precision. Checkpoints within 4,000 steps, of seed 0 up to 200,000 parameters: steps
-{checkpoints}.
+data in the same order. Weights are stored in half precision. Checkpoints within 4,000 steps, of seed 0 up to 200,000
+parameters: steps {checkpoints}.
 
 **Loss.** Mean of the last 500 steps, nats a token that counts; the curves are in `losses.svg` and in each model's
 `training.json`.

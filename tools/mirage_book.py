@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 # what decides the numbers of a chapter that runs models or trains networks
 LIVE = ("MIRAGE_LIVE", "MIRAGE_FAMILY", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 BUDGET = 60  # seconds of processor time, of a chapter that says nothing
-INKS = {"#222222": "ink", "#6b6b6b": "grey", "#0072b2": "blue"}  # as mirage_lib.figures has them; variables of mirage.css
+INKS = {"#222222": "ink", "#6b6b6b": "grey", "#0072b2": "blue"}  # of mirage_lib.figures; variables of mirage.css
 KERNEL = re.compile(r"\A(---\n(?:[^\n]*\n)*?)kernelspec:\n((?:[ \t]+[^\n]*\n)+)")
 
 

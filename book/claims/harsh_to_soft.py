@@ -314,8 +314,8 @@ def seeds_differ_on_sums(tolerance: float) -> Finding:
 def training_counts_as_well_as_size(tolerance: float) -> Finding:
     """By how much the least able of three models after 8,000 steps is above the most able of three after 4,000.
 
-    Four digits, the largest size that was trained for both. Planted: six models that differ in nothing but their seed, as far apart as on any size; and
-    models that gain half of the scale.
+    Four digits, the largest size that was trained for both. Planted: six models that differ in nothing but their seed,
+    as far apart as on any size; and models that gain half of the scale.
     """
     short, long = (_scored(family, 4) for family in ("ladder", "ladder-8000"))
     size, n = long["params"].max(), int(long["n_items"].iloc[0])
