@@ -25,35 +25,44 @@ def errors() -> tuple[pd.DataFrame, np.ndarray]:
     return wide, images.patches().test_labels[wide.columns.get_level_values("item").to_numpy(int)]
 
 
-def drawn(draws: int, seed: int = 0) -> np.ndarray:
-    """How often each photograph is drawn when all are drawn again: (draws, photographs)."""
-    k = errors()[1].max() + 1
-    return np.random.default_rng(seed).multinomial(k, np.full(k, 1 / k), draws)
+def drawn(draws: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """How often each photograph is drawn when all are drawn again, and at each width each seed.
+
+    Returns (draws, photographs) and (draws, widths, seeds).
+    """
+    rng, k, s = np.random.default_rng(seed), errors()[1].max() + 1, len(vision.SEEDS)
+    return rng.multinomial(k, np.full(k, 1 / k), draws), rng.multinomial(s, np.full(s, 1 / s), (draws, len(WIDTHS)))
 
 
 @cache
 def _sums(c: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """By photograph: what a score sums to at each width, (photograph, width), and out of how much, (photograph,)."""
-    error, photograph = errors()[0].to_numpy(), errors()[1]
+    """What a score sums to at each width, (width, seed, photograph), and out of how much, (photograph,)."""
+    error = errors()[0].to_numpy().reshape(len(WIDTHS), len(vision.SEEDS), -1)
+    photograph = errors()[1][: error.shape[2]]
     one = np.eye(photograph.max() + 1)[photograph]
     if c is not None:
-        return ((error < c) @ one).T, one.sum(0)
+        return (error < c) @ one, one.sum(0)
     data = images.patches()
     whole = ((data.test - data.train.mean(0)) ** 2).sum((1, 2, 3), dtype=float)
-    whole = whole[errors()[0].columns.get_level_values("item").to_numpy(int)]
-    return ((whole - error) @ one).T, whole @ one
+    whole = whole[errors()[0].columns.get_level_values("item").to_numpy(int)[: error.shape[2]]]
+    return (whole - error) @ one, whole @ one
 
 
-def within(c: float, times=None) -> np.ndarray:
-    """Share of patches with an error below c, all seeds, each photograph counted so often: (..., width)."""
+def within(c: float | None, times=None, seeds=None) -> np.ndarray:
+    """Share of patches with an error below c, (..., width), each photograph and each seed counted so often.
+
+    times : (..., photograph); seeds : (..., width, seed)
+    """
     sums, whole = _sums(c)
     times = np.ones(len(whole)) if times is None else times
-    return times @ sums / (times @ whole)[..., None]
+    seeds = np.ones(sums.shape[:2]) if seeds is None else seeds
+    hits = np.einsum("...p,wsp,...ws->...w", times, sums, seeds, optimize=True)
+    return hits / (times @ whole)[..., None] / seeds.sum(-1)
 
 
-def explained(times=None) -> np.ndarray:
+def explained(times=None, seeds=None) -> np.ndarray:
     """The soft score, 0 to 1: share of the squared distance from the mean picture that is explained, (..., width)."""
-    return within(None, times)
+    return within(None, times, seeds)
 
 
 def tallest(curves: np.ndarray) -> tuple[float, float]:

@@ -29,14 +29,17 @@ def chance(right, n: int, k: int) -> np.ndarray:
     return metrics.subset_probability(np.asarray(right), n, k).mean(-1)
 
 
+@cache
 def again(draws: int, seed: int = 0) -> np.ndarray:
-    """Counts of right images with seeds and images drawn anew: (draw, size, seed)."""
+    """Counts of right images with images drawn anew, the same for every size, and its own seeds for each size.
+
+    Returns (draw, size, seed).
+    """
     right, rng = hits()[1], np.random.default_rng(seed)
     n = right.shape[2]
     times = rng.multinomial(n, np.full(n, 1 / n), draws)
     counts = np.einsum("wsi,di->dws", right.astype(np.float32), times.astype(np.float32)).round().astype(int)
-    chosen = rng.integers(right.shape[1], size=(draws, right.shape[1]))
-    return np.take_along_axis(counts, chosen[:, None, :].repeat(counts.shape[1], 1), 2)
+    return np.take_along_axis(counts, rng.integers(right.shape[1], size=counts.shape), 2)
 
 
 @cache
