@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from mirage_lib import compare, metrics
+from mirage_lib import compare
 from mirage_lib.claims import Finding
-from mirage_lib.items import first_tokens
 
-from . import autoencoders, digits_all_or_nothing, ladder_answers, sequences_of_characters
+from . import autoencoders, digits_all_or_nothing, ladder_scores, sequences_of_characters
 from .planting import rates
 from .rises import moved, redrawn, rise
 
@@ -27,18 +26,6 @@ HARSHNESS = {
 PAIRED = {"text": 8, "addition": 4, "invented characters": 5, "Omniglot": 5, "digits": 5, "autoencoder": 2}
 
 
-def _ladder(source: str, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sizes; share of the first tokens right, and whether all are: (size, seed, item), NaN where a seed is not."""
-    part = first_tokens(ladder_answers("ladder-text" if source == "text" else "ladder"), length)
-    keys = [part[name] for name in ("params", "seed", "item")]
-    scores = [
-        metric(part).astype(float).groupby(keys).mean().unstack(["seed", "item"]).sort_index(axis=1)
-        for metric in (metrics.token_accuracy, metrics.exact_match)
-    ]
-    size, seeds = scores[0].index.to_numpy(float), part["seed"].nunique()
-    return size, *(score.to_numpy().reshape(len(size), seeds, -1) for score in scores)
-
-
 @cache
 def single(source: str, harshness: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sizes, share of the first L answers right and whether all are, for sources with measured runs of L answers.
@@ -46,7 +33,7 @@ def single(source: str, harshness: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     The scores are (size, seed, item), NaN where a size has not that seed.
     """
     if source in ("text", "addition"):
-        return _ladder(source, harshness)
+        return ladder_scores("ladder-text" if source == "text" else "ladder", harshness)
     size, hit = sequences_of_characters.hits(sequences_of_characters.DATA[source == "Omniglot"])
     return size, hit[..., :harshness].mean(-1), hit[..., :harshness].all(-1)
 
@@ -71,9 +58,9 @@ def curves(source: str, harshness: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def expected(source: str, harshness: int) -> np.ndarray:
-    """The metric put on the soft score, nothing fitted: mean over networks of p^L; or one distribution of errors, moved.
+    """The metric put on the soft score, nothing fitted: the mean over networks of p^L.
 
-    That is for autoencoders: the log errors of all networks around their means, moved to the mean of each width.
+    For autoencoders one distribution, of the log errors of all networks around their means, moved to that of each.
     """
     if source == "autoencoder":
         log_error = np.log(autoencoders.errors()[0].to_numpy())
@@ -170,9 +157,7 @@ def one_rule_in_both_directions(tolerance: float) -> Finding:
     """Curves whose metric is p^L and whose noise lets a test decide: place and width are those of p^L within this."""
     table = judged(tolerance)
     sure = table[table["decides"]]
-    sides = ", ".join(
-        f"{part['decides'].sum()} of {len(part)} of {side}" for side, part in table.groupby("direction")
-    )
+    sides = ", ".join(f"{part['decides'].sum()} of {len(part)} of {side}" for side, part in table.groupby("direction"))
     if set(sure["direction"]) != {"language", "vision"}:
         return Finding("not testable here", f"curves that can decide: {sides}")
     share = (sure["off"] < tolerance).groupby(sure["direction"]).mean()

@@ -89,11 +89,11 @@ def digit_accuracy_smooth(tolerance: float) -> Finding:
 
 
 def five_of_five_seems_to_emerge(tolerance: float) -> Finding:
-    """Figure 10C: absent (below 1 in 20), then present (above 1 in 2) at every seed; the rise takes less than this share
-    of the window, interval over seeds and images; and sparse sampling sharpens it: of all choices of four sizes with
-    the largest, more show one step than of a curve that climbs evenly. Holds if all three are so, fails if it is not
-    absent and then present. Planted, with as much noise: rises of just over half of the window and of a fifth of it,
-    and for few sizes an even climb and a step between the two sizes where the kept curve has its largest.
+    """Figure 10C: absent (below 1 in 20), then present (above 1 in 2) at every seed; sharp, the rise taking less than
+    this share of the window, interval over seeds and images; and sharper with few sizes: of all choices of four with
+    the largest, more show one step than of an even climb. All three, or it holds in part; fails without the first.
+    Planted, with as much noise: rises of just over half of the window and of a fifth of it; and for few sizes an even
+    climb, and one step where the kept curve has its largest.
     """
     size, right = hits()
     five = all_of(FIVE)
@@ -123,8 +123,8 @@ def five_of_five_seems_to_emerge(tolerance: float) -> Finding:
     found = (
         f"from {curve[0]:.4f} to {curve[-1]:.2f}, absent, then present at {appears.sum()} of "
         f"{appears.size} seeds; the rise is {width[0]:.2f} of the window ({low:.2f} to {high:.2f}), {power.words()}; "
-        f"one step in {one_step(curve):.0%} of all choices of four sizes with the largest ({sparse:.0%} or more; an even "
-        f"climb {evenly:.0%} or less; one digit {one_step(right.mean((1, 2))):.0%}), {by_few.words()}"
+        f"one step in {one_step(curve):.0%} of all choices of four sizes with the largest ({sparse:.0%} or more; of an "
+        f"even climb {evenly:.0%} or less; of one digit {one_step(right.mean((1, 2))):.0%}), {by_few.words()}"
     )
     if not (power.decides and by_few.decides):
         return Finding("not testable here", found)
