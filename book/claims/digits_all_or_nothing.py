@@ -29,7 +29,6 @@ def chance(right, n: int, k: int) -> np.ndarray:
     return metrics.subset_probability(np.asarray(right), n, k).mean(-1)
 
 
-@cache
 def again(draws: int, seed: int = 0) -> np.ndarray:
     """Counts of right images with images drawn anew, the same for every size, and its own seeds for each size.
 
