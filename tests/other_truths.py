@@ -342,6 +342,7 @@ OTHER = {
         "holds",
     ),
     "training-counts-as-well-as-size": (called("_scored", trained_no_longer), "fails"),
+    "more-curves-stand-out-than-by-luck": (called("curves", lambda real, m: lambda: real().assign(p=0.5)), "fails"),
     "few-metrics-score-emergent": (called("curves", forty_metrics), "holds"),
     "tasks-called-emergent-rise-late": (
         called("curves", lambda real, m: lambda: real().assign(late=lambda rows: 0.2 + 0.001 * rows["n"].rank())),

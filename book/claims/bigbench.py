@@ -63,14 +63,23 @@ def by_luck(table: pd.DataFrame, draws=20_000) -> np.ndarray:
 
 
 def more_curves_stand_out_than_by_luck(tolerance: float) -> Finding:
-    """Figure 5A on BIG-G: how often straight lines, measured with as many items, pass as often; level of the test."""
+    """Figure 5A on BIG-G: how often straight lines, measured with as many items, pass as often; level of the test.
+
+    Planted: as large a share of tasks as BIG-bench has called emergent jumps in the last step, the rest is straight.
+    """
     table = curves()
     passed, luck = int((table["p"] <= 0.05).sum()), by_luck(table)
     p = (1 + (luck >= passed).sum()) / (1 + len(luck))
     found = f"{passed} of {len(table)} tasks pass, {luck.mean():.1f} would by luck (p = {p:.3f}); "
     found += f"{sure(table['p'])} at a false discovery rate of 5 %; "
-    found += f"mean power for a jump in the last step {table['power'].mean():.2f}"
-    return holds(p < tolerance, found)
+    found += f"mean power for a jump in the last step {table['power'].mean():.2f}, "
+    rng, many = np.random.default_rng(1), (1000, len(table))
+    share = published.bigbench_tasks()["emergent"].mean()
+    jumps = np.where(rng.random(many) < share, table["power"], table["level"])
+    drawn = (rng.random(many) < jumps).sum(1)
+    power = np.mean([(1 + (luck >= count).sum()) / (1 + len(luck)) < tolerance for count in drawn])
+    found += f"power if {share:.0%} of the tasks jump {power:.2f}"
+    return holds(p < tolerance, found) if power >= 0.8 else Finding("not testable here", found)
 
 
 def few_metrics_score_emergent(tolerance: float) -> Finding:
