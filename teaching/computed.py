@@ -8,7 +8,6 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from mirage_lib import claims, compare, kept, metrics, published, scores, stats, theory, vision
 from mirage_lib.items import first_tokens
@@ -56,29 +55,14 @@ def miss(words: int) -> float:
     return (line - score[-1]) / (score[-1] - score[0])
 
 
-@cache
-def checkpoints():
-    """All checkpoints of Pythia from step 1,000 on: accuracy, loss m, size."""
-    table = published.pythia_evals().query("task == 'lambada_openai' and shots == 0 and step >= 1000")
-    return table[~table["model"].str.endswith("MtokBS")]
-
-
-def stretched(m, a: float, g: float):
-    """The repaired formula: accuracy = exp(-a m^g)."""
-    return np.exp(-a * np.asarray(m, float) ** g)
+PYTHIA = claims.deciders("pythia-as-published")
+checkpoints, stretched, rms = PYTHIA.lambada, PYTHIA.stretched, PYTHIA.rms  # from step 1,000 on; exp(-a m^g)
 
 
 @cache
 def repaired() -> tuple[float, float]:
     """a and g of `stretched`, fitted to checkpoints of the models of at most 410m, weighted by their errors."""
-    small = checkpoints().query("params < 4e8")
-    error = np.sqrt(small["acc"] * (1 - small["acc"]) / small["n_items"])
-    fit = least_squares(lambda ag: (stretched(small["cross_entropy"], *ag) - small["acc"]) / error, [0.3, 1.0])
-    return tuple(fit.x)
-
-
-def rms(values) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
+    return PYTHIA.fitted(checkpoints().query("params < 4e8"))
 
 
 @cache
@@ -227,14 +211,12 @@ def numbers() -> dict:
     run = runs[runs["size"] == "7B"]
     for key, column in (("letter_doubling", "mc_acc"), ("text_doubling", "rc_acc")):
         found[key] = decide.within_a_doubling(run["flops"].to_numpy(), run[column].to_numpy())
-    longer = sums("ladder-8000-addition").iloc[0]
-    before = sums("ladder-addition").query("params == @longer.params and seed == @longer.seed").iloc[0]
-    found |= {
-        "train_params": longer["params"],
-        "train_before": before["exact_match"],
-        "train_after": longer["exact_match"],
-    }
-    found |= {"train_loss_before": before["cross_entropy"], "train_loss_after": longer["cross_entropy"]}
+    longer = sums("ladder-8000-addition")
+    before = sums("ladder-addition").query("params in @longer.params")
+    found["train_params"] = longer["params"].iloc[0]
+    for key, models in (("before", before), ("after", longer)):
+        found |= {f"train_{key}_low": models["exact_match"].min(), f"train_{key}_high": models["exact_match"].max()}
+    found |= {"train_loss_before": before["cross_entropy"].min(), "train_loss_after": longer["cross_entropy"].max()}
     everyone = sums("ladder-addition").groupby("params")["exact_match"].agg(["min", "max", "size"])
     apart = (everyone["max"] - everyone["min"])[everyone["size"] > 1]
     found |= {"seeds_low": everyone.loc[apart.idxmax(), "min"], "seeds_high": everyone.loc[apart.idxmax(), "max"]}

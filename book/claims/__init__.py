@@ -7,6 +7,7 @@ import pandas as pd
 
 from mirage_lib import kept, metrics, scores, vision
 from mirage_lib.claims import Finding
+from mirage_lib.items import first_tokens
 
 
 def holds(condition: bool, found: str) -> Finding:
@@ -29,6 +30,18 @@ def ladder_answers(family: str) -> pd.DataFrame:
     family : "ladder-text" (held-out text), or "ladder" and "ladder-8000" (sums of four digits)
     """
     return kept.load("ladder-text-continuation" if family == "ladder-text" else f"{family}-addition")
+
+
+def ladder_scores(family: str, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sizes; share of the first tokens right, and whether all are: (size, seed, item), NaN where a seed is not."""
+    part = first_tokens(ladder_answers(family), length)
+    keys = [part[name] for name in ("params", "seed", "item")]
+    found = [
+        metric(part).astype(float).groupby(keys).mean().unstack(["seed", "item"]).sort_index(axis=1)
+        for metric in (metrics.token_accuracy, metrics.exact_match)
+    ]
+    size, seeds = found[0].index.to_numpy(float), part["seed"].nunique()
+    return size, *(score.to_numpy().reshape(len(size), seeds, -1) for score in found)
 
 
 def steepest_step(curve: pd.Series) -> float:

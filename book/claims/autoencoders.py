@@ -25,35 +25,44 @@ def errors() -> tuple[pd.DataFrame, np.ndarray]:
     return wide, images.patches().test_labels[wide.columns.get_level_values("item").to_numpy(int)]
 
 
-def drawn(draws: int, seed: int = 0) -> np.ndarray:
-    """How often each photograph is drawn when all are drawn again: (draws, photographs)."""
-    k = errors()[1].max() + 1
-    return np.random.default_rng(seed).multinomial(k, np.full(k, 1 / k), draws)
+def drawn(draws: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """How often each photograph is drawn when all are drawn again, and at each width each seed.
+
+    Returns (draws, photographs) and (draws, widths, seeds).
+    """
+    rng, k, s = np.random.default_rng(seed), errors()[1].max() + 1, len(vision.SEEDS)
+    return rng.multinomial(k, np.full(k, 1 / k), draws), rng.multinomial(s, np.full(s, 1 / s), (draws, len(WIDTHS)))
 
 
 @cache
 def _sums(c: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """By photograph: what a score sums to at each width, (photograph, width), and out of how much, (photograph,)."""
-    error, photograph = errors()[0].to_numpy(), errors()[1]
+    """What a score sums to at each width, (width, seed, photograph), and out of how much, (photograph,)."""
+    error = errors()[0].to_numpy().reshape(len(WIDTHS), len(vision.SEEDS), -1)
+    photograph = errors()[1][: error.shape[2]]
     one = np.eye(photograph.max() + 1)[photograph]
     if c is not None:
-        return ((error < c) @ one).T, one.sum(0)
+        return (error < c) @ one, one.sum(0)
     data = images.patches()
     whole = ((data.test - data.train.mean(0)) ** 2).sum((1, 2, 3), dtype=float)
-    whole = whole[errors()[0].columns.get_level_values("item").to_numpy(int)]
-    return ((whole - error) @ one).T, whole @ one
+    whole = whole[errors()[0].columns.get_level_values("item").to_numpy(int)[: error.shape[2]]]
+    return (whole - error) @ one, whole @ one
 
 
-def within(c: float, times=None) -> np.ndarray:
-    """Share of patches with an error below c, all seeds, each photograph counted so often: (..., width)."""
+def within(c: float | None, times=None, seeds=None) -> np.ndarray:
+    """Share of patches with an error below c, (..., width), each photograph and each seed counted so often.
+
+    times : (..., photograph); seeds : (..., width, seed)
+    """
     sums, whole = _sums(c)
     times = np.ones(len(whole)) if times is None else times
-    return times @ sums / (times @ whole)[..., None]
+    seeds = np.ones(sums.shape[:2]) if seeds is None else seeds
+    hits = np.einsum("...p,wsp,...ws->...w", times, sums, seeds, optimize=True)
+    return hits / (times @ whole)[..., None] / seeds.sum(-1)
 
 
-def explained(times=None) -> np.ndarray:
+def explained(times=None, seeds=None) -> np.ndarray:
     """The soft score, 0 to 1: share of the squared distance from the mean picture that is explained, (..., width)."""
-    return within(None, times)
+    return within(None, times, seeds)
 
 
 def tallest(curves: np.ndarray) -> tuple[float, float]:
@@ -91,69 +100,63 @@ def squared_error_smooth(tolerance: float) -> Finding:
 
 
 def reconstruction_jumps(tolerance: float) -> Finding:
-    """Figure 7C: a longer floor and a narrower rise than the soft score's, on the same photographs drawn again.
+    """Figure 7C: a longer floor and a narrower rise than the soft score's, on the same photographs and seeds.
 
-    tolerance : the floor is longer by this share of the window, at the lower end of its interval over photographs.
-        Planted are patches scored at c = 50, without a floor, and at c = 2.
+    tolerance : the floor is longer by this share of the window, at the lower end of its interval.
+        Planted at each threshold, with its noise: the soft curve, as high as the harsh one, and a jump at the place of
+        the harsh one. Thresholds where a test for both marks does not tell them apart decide nothing.
     """
-    times = drawn(400)
-    soft = np.array([rise(WIDTHS, curve) for curve in explained(times)])
-    late, narrow = [], []
+    times, soft = drawn(400), rise(WIDTHS, explained())
+    apart_soft = np.array([rise(WIDTHS, curve) for curve in explained(*times)])
+    sure, late, narrow = [], [], []
     for c in CS:
-        apart = np.array([rise(WIDTHS, curve) for curve in within(c, times)]) - soft
+        curve, again = within(c), within(c, *times)
+        harsh = rise(WIDTHS, curve)
+        apart = np.array([rise(WIDTHS, each) for each in again]) - apart_soft
         low, high = np.nanquantile(apart, [0.025, 0.975], axis=0)
-        late += [c] if low[0] > tolerance else []
-        narrow += [c] if low[0] > tolerance and high[2] < 0 else []
+        down, up = harsh.floor - soft.floor - low[0], high[2] - (harsh.width - soft.width)
 
-    inner = drawn(60, seed=2)
+        def jumps(drawn, down=down, up=up):
+            """Both marks, with as wide intervals as the data have."""
+            found = rise(WIDTHS, drawn)
+            return found.floor - soft.floor - down > tolerance and found.width - soft.width + up < 0
 
-    def longer(population, c):
-        """Whether seven photographs drawn from the seven say that the floor at c is longer."""
-        again = inner @ np.eye(7)[np.repeat(np.arange(7), population)]  # photographs of the photographs
-        floors = [
-            rise(WIDTHS, harsh).floor - rise(WIDTHS, soft).floor
-            for harsh, soft in zip(within(c, again), explained(again), strict=True)
-        ]
-        return np.nanquantile(floors, 0.025) > tolerance
-
-    outer = drawn(60, seed=1)
-    power = rates(lambda yes: yes, lambda i: longer(outer[i], 50), lambda i: longer(outer[i], 2), draws=60)
+        gradual = curve[0] + np.ptp(curve) * (explained() - explained()[0]) / np.ptp(explained())
+        step = curve[0] + np.ptp(curve) * (np.log(WIDTHS / WIDTHS[0]) / np.log(WIDTHS[-1] / WIDTHS[0]) > harsh.place)
+        noise = again - curve
+        power = rates(jumps, (gradual + noise).__getitem__, (step + noise).__getitem__)
+        sure += [c] if power.decides else []
+        late += [c] if power.decides and low[0] > tolerance else []
+        narrow += [c] if power.decides and low[0] > tolerance and high[2] < 0 else []
     found = (
-        f"with a longer floor than the soft score: {len(late)} of {len(CS)} thresholds, c = {min(late, default=0):.1f} "
-        f"to {max(late, default=0):.1f}; of these with a narrower rise, told apart over photographs: {len(narrow)}; "
-        + power.words()
+        f"{len(sure)} of {len(CS)} thresholds can decide; there a longer floor than the soft score's at {len(late)}, "
+        f"c = {min(late, default=0):.1f} to {max(late, default=0):.1f}, and a narrower rise too at {len(narrow)}"
     )
-    if not power.decides:
+    if not sure:
         return Finding("not testable here", found)
     return Finding("fails" if not late else "holds" if narrow else "holds in part", found)
 
 
 def tall_rises_are_gradual(tolerance: float) -> Finding:
-    """The tallest sharp rise over all thresholds is lower than this: interval over photographs.
+    """The tallest sharp rise over all thresholds is lower than this: interval over photographs and seeds.
 
-    Planted are photographs drawn from the seven, where the tallest sharp rise is lower, and from the six without the
-    one whose absence makes it highest.
+    Planted are photographs drawn from the seven, their scores stretched until the tallest sharp rise is as tall as
+    that, and pressed to two thirds of it.
     """
 
-    def highest(times):
-        return np.array([tallest(np.array(curves))[0] for curves in zip(*(within(c, times) for c in CS), strict=True)])
+    def highest(times, seeds):
+        curves = zip(*(within(c, times, seeds) for c in CS), strict=True)
+        return np.array([tallest(np.array(each))[0] for each in curves])
 
-    low, high = np.quantile(highest(drawn(200)), [0.025, 0.975])
-    without = 1 - np.eye(7)
-    worst = without[highest(without).argmax()]
-    inner = drawn(40, seed=2)
-
-    def lower(population):
-        return np.quantile(highest(inner @ np.eye(7)[population]), 0.975) < tolerance
-
-    rng = np.random.default_rng(3)
-    power = rates(
-        lambda yes: yes,
-        lambda i: lower(rng.choice(7, 7, p=worst / worst.sum())),
-        lambda i: lower(rng.choice(7, 7)),
-        draws=30,
-    )
-    seen = highest(np.ones((1, 7)))[0]
+    seen = highest(np.ones((1, 7)), np.ones((1, len(WIDTHS), len(vision.SEEDS))))[0]
+    low, high = np.quantile(highest(*drawn(200)), [0.025, 0.975])
+    inner, seeds = drawn(40, seed=2)
+    # upper ends over photographs of the photographs, as shares of the tallest that is true
+    ends = [
+        np.quantile(highest(inner @ np.eye(7)[np.repeat(np.arange(7), times)], seeds), 0.975) / seen
+        for times in drawn(40, seed=1)[0]
+    ]
+    power = rates(lambda end: end < 1, ends.__getitem__, lambda i: ends[i] * 2 / 3, draws=40)
     found = f"the tallest sharp rise is of {seen:.2f}, over photographs {low:.2f} to {high:.2f}; {power.words()}"
     if not power.decides:
         return Finding("not testable here", found)

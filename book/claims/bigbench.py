@@ -63,20 +63,29 @@ def by_luck(table: pd.DataFrame, draws=20_000) -> np.ndarray:
 
 
 def more_curves_stand_out_than_by_luck(tolerance: float) -> Finding:
-    """Figure 5A on BIG-G: how often straight lines, measured with as many items, pass as often; level of the test."""
+    """Figure 5A on BIG-G: how often straight lines, measured with as many items, pass as often; level of the test.
+
+    Planted: as large a share of tasks as BIG-bench has called emergent jumps in the last step, the rest is straight.
+    """
     table = curves()
     passed, luck = int((table["p"] <= 0.05).sum()), by_luck(table)
     p = (1 + (luck >= passed).sum()) / (1 + len(luck))
     found = f"{passed} of {len(table)} tasks pass, {luck.mean():.1f} would by luck (p = {p:.3f}); "
     found += f"{sure(table['p'])} at a false discovery rate of 5 %; "
-    found += f"mean power for a jump in the last step {table['power'].mean():.2f}"
-    return holds(p < tolerance, found)
+    found += f"mean power for a jump in the last step {table['power'].mean():.2f}, "
+    rng, many = np.random.default_rng(1), (1000, len(table))
+    share = published.bigbench_tasks()["emergent"].mean()
+    jumps = np.where(rng.random(many) < share, table["power"], table["level"])
+    drawn = (rng.random(many) < jumps).sum(1)
+    power = np.mean([(1 + (luck >= count).sum()) / (1 + len(luck)) < tolerance for count in drawn])
+    found += f"power if {share:.0%} of the tasks jump {power:.2f}"
+    return holds(p < tolerance, found) if power >= 0.8 else Finding("not testable here", found)
 
 
 def few_metrics_score_emergent(tolerance: float) -> Finding:
-    """Figure 5A as printed: BIG-G's logs hold four of the 39 metrics, and the threshold is unknown."""
+    """Figure 5A as printed: at most so many of 39. BIG-G's logs hold four metrics, and the threshold is unknown."""
     passes = curves().groupby("metric")["p"].min() <= 0.05
-    verdict = "holds" if passes.sum() <= 5 else "fails"
+    verdict = "holds" if passes.sum() <= tolerance else "fails"
     found = f"{passes.sum()} of {len(passes)} metrics here have a task that passes; the paper has 39"
     return Finding("not testable here" if len(passes) < 39 else verdict, found)
 
@@ -124,7 +133,7 @@ def both_metrics_go_with_emergence(tolerance: float) -> Finding:
         ratio = np.log(cells[0] * cells[3] / cells[1] / cells[2])
         power.append(np.mean(ratio > 1.96 * np.sqrt((1 / cells).sum(0))))
     found += f"; power at an odds ratio of 3.4: {power[0]:.2f} and {power[1]:.2f}"
-    return Finding(("fails", "holds in part", "holds")[above], found)
+    return Finding("not testable here" if min(power) < 0.8 else ("fails", "holds in part", "holds")[above], found)
 
 
 def exact_match_jumps_and_multiple_choice_does_not(tolerance: float) -> Finding:
@@ -149,12 +158,12 @@ def exact_match_jumps_and_multiple_choice_does_not(tolerance: float) -> Finding:
 
 
 def tasks_called_emergent_rise_late(tolerance: float) -> Finding:
-    """Share of the rise from 27b to 128b: tasks called emergent with GPT-3 or LaMDA against all others; level."""
+    """Share of the rise from 27b to 128b: larger in tasks called emergent with GPT-3 or LaMDA than in others; level."""
     table = curves()
     table = table[table["rise"] > 0.1]
     called = table["category"] == "emergent:gpt3_lamda"
     late, others = table.loc[called, "late"], table.loc[~called, "late"]
-    p, rng = mannwhitneyu(late, others).pvalue, np.random.default_rng(2)
+    p, rng = mannwhitneyu(late, others, alternative="greater").pvalue, np.random.default_rng(2)
 
     def says(truth) -> float:
         """How often the called tasks rise later, if each of them is this truth, measured with its own items."""
@@ -166,7 +175,7 @@ def tasks_called_emergent_rise_late(tolerance: float) -> Finding:
                 scores = counts(truth([floor] * 11 + [floor + rise]), n, 1, rng)[0]
                 low, high = ends(scores)
                 drawn.append((scores[-1] - scores[-2]) / (high - low) if high > low else 0)
-            yes += mannwhitneyu(drawn, others, alternative="greater").pvalue < 0.05
+            yes += mannwhitneyu(drawn, others, alternative="greater").pvalue < tolerance
         return yes / 200
 
     alarms, power = says(line), says(jump)

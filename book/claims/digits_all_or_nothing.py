@@ -30,13 +30,15 @@ def chance(right, n: int, k: int) -> np.ndarray:
 
 
 def again(draws: int, seed: int = 0) -> np.ndarray:
-    """Counts of right images with seeds and images drawn anew: (draw, size, seed)."""
+    """Counts of right images with images drawn anew, the same for every size, and its own seeds for each size.
+
+    Returns (draw, size, seed).
+    """
     right, rng = hits()[1], np.random.default_rng(seed)
     n = right.shape[2]
     times = rng.multinomial(n, np.full(n, 1 / n), draws)
     counts = np.einsum("wsi,di->dws", right.astype(np.float32), times.astype(np.float32)).round().astype(int)
-    chosen = rng.integers(right.shape[1], size=(draws, right.shape[1]))
-    return np.take_along_axis(counts, chosen[:, None, :].repeat(counts.shape[1], 1), 2)
+    return np.take_along_axis(counts, rng.integers(right.shape[1], size=counts.shape), 2)
 
 
 @cache
@@ -47,11 +49,9 @@ def rises(k: int, draws: int = 300) -> np.ndarray:
     return np.array([rise(size, curve) for curve in curves])
 
 
-def one_step(k: int, models: int = 4, step: float = 0.8) -> float:
+def one_step(curve, models: int = 4, step: float = 0.8) -> float:
     """Of all choices of so many sizes, the largest among them: in how many one step makes this share of the rise."""
-    size, right = hits()
-    curve = chance(right.sum(2), right.shape[2], k)
-    few = [curve[[*some, -1]] for some in combinations(range(len(size) - 1), models - 1)]
+    few = [curve[[*some, -1]] for some in combinations(range(len(curve) - 1), models - 1)]
     return float(np.mean([np.diff(each).max() > step * np.ptp(each) for each in few]))
 
 
@@ -88,11 +88,13 @@ def digit_accuracy_smooth(tolerance: float) -> Finding:
 
 
 def five_of_five_seems_to_emerge(tolerance: float) -> Finding:
-    """Figure 10C: absent (below 1 in 20), then present (above 1 in 2) at every seed; and the rise takes less than this
-    share of the window, interval over seeds and images. Planted are rises that take just over half of the window and a
-    fifth of it, with as much noise.
+    """Figure 10C: absent (below 1 in 20), then present (above 1 in 2) at every seed; sharp, the rise taking less than
+    this share of the window, interval over seeds and images; and sharper with few sizes: of all choices of four with
+    the largest, more show one step than of an even climb. All three, or it holds in part; fails without the first.
+    Planted, with as much noise: rises of just over half of the window and of a fifth of it; and for few sizes an even
+    climb, and one step where the kept curve has its largest.
     """
-    size = hits()[0]
+    size, right = hits()
     five = all_of(FIVE)
     appears = (five.iloc[0] < 0.05) & (five.iloc[-1] > 0.5)
     width = rises(FIVE)[:, 2]
@@ -106,17 +108,27 @@ def five_of_five_seems_to_emerge(tolerance: float) -> Finding:
 
     gentle, steep = (np.clip((log - 0.2) * 0.8 / share, 0, 1) for share in (0.52, 0.2))
     power = rates(lambda yes: yes, lambda i: sharp(0.9 * gentle, i), lambda i: sharp(0.9 * steep, i), draws=200)
+    curve = five.mean(axis=1).to_numpy()
+    even = curve[0] + np.ptp(curve) * log
+    evenly = np.quantile([one_step(even + each) for each in noise], 0.975)
+    shares = [one_step(each) for each in _redrawn(FIVE)]
+    sparse = np.quantile(shares, 0.025)
+    step = np.where(np.arange(len(curve)) > np.diff(curve).argmax(), curve[-1], curve[0])
+
+    def few(drawn):
+        return one_step(drawn) - (one_step(curve) - sparse) > evenly
+
+    by_few = rates(few, lambda i: even + noise[i], lambda i: step + noise[i], draws=200)
     found = (
-        f"from {five.iloc[0].mean():.4f} to {five.iloc[-1].mean():.2f}, absent, then present at {appears.sum()} of "
+        f"from {curve[0]:.4f} to {curve[-1]:.2f}, absent, then present at {appears.sum()} of "
         f"{appears.size} seeds; the rise is {width[0]:.2f} of the window ({low:.2f} to {high:.2f}), {power.words()}; "
-        f"of all choices of four sizes with the largest {one_step(FIVE):.0%} show one step, "
-        f"{one_step(1):.0%} for one digit"
+        f"one step in {one_step(curve):.0%} of all choices of four sizes with the largest ({sparse:.0%} or more; of an "
+        f"even climb {evenly:.0%} or less; of one digit {one_step(right.mean((1, 2))):.0%}), {by_few.words()}"
     )
-    if not power.decides:
+    if not (power.decides and by_few.decides):
         return Finding("not testable here", found)
-    return Finding(
-        ("fails", "holds in part", "holds")[int(appears.all()) + int(appears.all() and high < tolerance)], found
-    )
+    every = appears.all() and high < tolerance and sparse > evenly
+    return Finding(("fails", "holds in part", "holds")[int(appears.all()) + int(every)], found)
 
 
 def five_of_five_rises_as_widely(tolerance: float) -> Finding:
@@ -173,7 +185,7 @@ def more_digits_come_later(tolerance: float) -> Finding:
 
 def harder_lowers_the_emergence_score(tolerance: float) -> Finding:
     """The paper's emergence score of five-of-five over that of the accuracy itself: below this, at the upper end over
-    seeds and images. Planted are the curve of one digit, and what was measured.
+    seeds and images. Planted are the curve of one digit twice, drawn apart, and each draw of it with its fifth power.
     """
     right = hits()[1]
     one, five = (chance(right.sum(2), right.shape[2], k) for k in (1, FIVE))
@@ -184,8 +196,8 @@ def harder_lowers_the_emergence_score(tolerance: float) -> Finding:
     def lower(curves):
         return stats.emergence_score(curves[0]) / stats.emergence_score(curves[1]) * high / middle < tolerance
 
-    ones, fives, noise = _redrawn(1), _redrawn(FIVE), _noise(1)
-    power = rates(lower, lambda i: (one + noise[i], ones[i]), lambda i: (fives[i], ones[i]), draws=200)
+    ones, noise = _redrawn(1), _noise(1)
+    power = rates(lower, lambda i: (one + noise[i], ones[i]), lambda i: (ones[i] ** FIVE, ones[i]), draws=200)
     found = f"five of five scores {ratio:.2f} times what one digit does ({low:.2f} to {high:.2f}); {power.words()}"
     if not power.decides:
         return Finding("not testable here", found)

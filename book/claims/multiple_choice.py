@@ -73,11 +73,11 @@ def brier_and_straight_line(benchmark: str, level=0.05, draws=120):
 def brier_removes_jumps(tolerance: float) -> Finding:
     """Figure 6 on open models: level of the test whether the rise is wider under Brier. Planted: a straight line."""
     found, wider, able = [], [], True
-    for benchmark in ("mmlu", "conceptual_combinations"):
+    for benchmark, name in (("mmlu", "MMLU"), ("conceptual_combinations", "conceptual combinations")):
         hard, soft, says, rate = brier_and_straight_line(benchmark, tolerance)
         wider.append(says)
         able &= rate.decides
-        found.append(f"{benchmark}: widths {hard:.2f} under the grade, {soft:.2f} under Brier, {rate.words()}")
+        found.append(f"{name}: widths {hard:.2f} under the grade, {soft:.2f} under Brier, {rate.words()}")
     verdict = ("fails", "holds in part", "holds")[int(any(wider)) + int(all(wider))]
     return Finding(verdict if able else UNTESTABLE, "; ".join(found))
 
@@ -100,7 +100,7 @@ def brier_at_chance_is_no_better_than_equal_shares(tolerance: float) -> Finding:
         f"{m} models at chance: Brier from {at_chance[BRIER].max():.3f} to {at_chance[BRIER].min():.3f}, equal shares "
         f"{blind:.4f}; {rate.words()}"
     )
-    return Finding(("fails", "holds")[int(says)] if rate.decides or not says else UNTESTABLE, found)
+    return Finding(("fails", "holds")[int(says)] if rate.decides else UNTESTABLE, found)
 
 
 def mmlu_rises_within_families(tolerance: float) -> Finding:
@@ -136,7 +136,7 @@ def mmlu_rises_within_families(tolerance: float) -> Finding:
         f"{len(x)} models of {len(names)} families: {y @ weights:.3f} a decade of compute within families, "
         f"{pooled:.3f} over all, p = {p:.3f}; {rate.words()}"
     )
-    return Finding(("fails", "holds")[int(p < tolerance)] if rate.decides or p >= tolerance else UNTESTABLE, found)
+    return Finding(("fails", "holds")[int(p < tolerance)] if rate.decides else UNTESTABLE, found)
 
 
 def mmlu_in_training() -> pd.DataFrame:

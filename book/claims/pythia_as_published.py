@@ -15,7 +15,6 @@ from .planting import rates
 
 UNTESTABLE = "not testable here"
 N_ITEMS = 5153
-OWN = 0.014  # by which Pythia itself leaves the curve, from no example to five
 GPT3_OFF, OTHERS_OFF = 0.045, 0.04  # planted distances from the curve, as the statements say
 
 
@@ -25,8 +24,8 @@ def lambada(shots=0) -> pd.DataFrame:
     return evals[~evals["model"].str.endswith("MtokBS")].sort_values(["params", "deduped", "step"])
 
 
-def final() -> pd.DataFrame:
-    return lambada().query("step == 143000")
+def final(shots=0) -> pd.DataFrame:
+    return lambada(shots).query("step == 143000")
 
 
 def rms(values) -> float:
@@ -53,11 +52,18 @@ def curves(draws: int) -> list[tuple[float, float]]:
     return [fitted(small), *map(fitted, again)]
 
 
+@cache
+def own() -> float:
+    """By how much trained Pythias leave the curve of the small ones, without and with five examples: RMS."""
+    both = pd.concat([final(0), final(5)])
+    return rms(both["acc"] - stretched(both["cross_entropy"], *curves(40)[0]))
+
+
 def planted(losses, groups, off, scatter, rng) -> tuple[np.ndarray, np.ndarray]:
     """Accuracies on a curve drawn again, each group shifted by `off` and by chance; what the curve itself says of them.
 
-    off : shift that all groups share in size, not in sign; scatter : standard deviation of a shift by chance. Pythia's
-    own is OWN.
+    off : shift that all groups share in size, not in sign; scatter : standard deviation of a shift by chance;
+    Pythia's is `own`.
     """
     truth = curves(40)[1 + rng.integers(40)]
     names, group = np.unique(groups, return_inverse=True)
@@ -142,7 +148,7 @@ def small_pythias_forecast_gpt3(tolerance: float) -> Finding:
         return worst(*drawn) < tolerance
 
     def by(off):
-        return lambda i: planted(losses, setting, off, OWN, rng)
+        return lambda i: planted(losses, setting, off, own(), rng)
 
     accuracy, predicted = table["acc"].to_numpy(), stretched(losses, *curves(40)[0])
     naive, rate = rms(np.exp(-losses) - accuracy), rates(agrees, by(GPT3_OFF), by(0))
@@ -164,7 +170,7 @@ def one_curve_for_all_architectures(tolerance: float) -> Finding:
         return rms(drawn[0] - drawn[1]) < tolerance
 
     def by(off):
-        return lambda i: planted(losses, family, off, OWN, rng)
+        return lambda i: planted(losses, family, off, own(), rng)
 
     off, rate = table["acc"].to_numpy() - stretched(losses, *curves(40)[0]), rates(agrees, by(OTHERS_OFF), by(0))
     found = f"{len(table)} models of {table['family'].nunique()} families: RMS {rms(off):.3f}, "
@@ -192,7 +198,7 @@ def common_shift() -> float:
 
 def in_languages(middle, rng) -> np.ndarray:
     """Accuracies of one model that move together by the common shift, and each by chance."""
-    p = middle + common_shift() * rng.standard_normal() + OWN * rng.standard_normal(len(middle))
+    p = middle + common_shift() * rng.standard_normal() + own() * rng.standard_normal(len(middle))
     return rng.binomial(N_ITEMS, p.clip(0.001, 0.999)) / N_ITEMS
 
 

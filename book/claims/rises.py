@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
-from mirage_lib import stats
+from mirage_lib import compare, stats
 
 
 class Rise(NamedTuple):
@@ -19,21 +18,14 @@ class Rise(NamedTuple):
 def rise(x, score) -> Rise:
     """Floor, place and width of a curve, smallest size first; NaN if it does not rise.
 
-    The way goes along the closest curve that never falls, as in `compare.rise`, whose place and width these are.
+    Place and width are those of `compare.rise`.
 
     >>> [round(share, 2) for share in rise([1, 10, 100, 1000, 10000], [0, 0, 0.5, 1, 1])]
     [0.3, 0.5, 0.4]
     """
-    way = isotonic_regression(np.asarray(score, float)).x
-    if not way[-1] > way[0]:
-        return Rise(np.nan, np.nan, np.nan)
-    way = (way - way[0]) / (way[-1] - way[0])
-    log = np.log(np.asarray(x, float))
-    log = (log - log[0]) / (log[-1] - log[0])
-    shares = np.array([0.1, 0.5, 0.9])
-    # where a curve rests at a share, the middle of the rest
-    early, half, late = (np.interp(shares - 1e-9, way, log) + np.interp(shares + 1e-9, way, log)) / 2
-    return Rise(float(early), float(half), float(late - early))
+    window = np.log10(np.min(x)), np.log10(np.max(x))
+    early, half, late = ((compare.on_the_way(x, score) - window[0]) / (window[1] - window[0])).tolist()
+    return Rise(early, half, late - early)
 
 
 def moved(x, curve, shift: float = 0.0, factor: float = 1.0) -> np.ndarray:
@@ -61,15 +53,27 @@ def miss(x, score, fit=stats.fit_sigmoid) -> float:
     return stats.forecast_error(x, score, fit, len(score) // 2) / float(np.ptp(score))
 
 
-def redrawn(score, draws: int, seed: int = 0) -> np.ndarray:
-    """Mean scores with seeds and items drawn anew, the same items for every size: (draw, size).
+def redrawn(score, draws: int, link=lambda p: p, seed: int = 0) -> np.ndarray:
+    """Mean scores with items and seeds drawn anew together: the same items for every size, its own seeds for each.
 
-    score : (size, seed, item)
+    score : (size, seed, item), from 0 to 1; NaN where a size has not that seed. Where it has but one, what its seed
+        does is unknown: its score moves as seeds do at the size where they lie furthest apart.
+    link : what of the mean over items is averaged over seeds.
+    Returns (draw, size). Scores of the same answers are drawn alike.
 
     >>> redrawn(np.ones((3, 5, 10)), 2).tolist()
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
-    rng, n = np.random.default_rng(seed), score.shape[2]
+    score, rng = np.asarray(score, float), np.random.default_rng(seed)
+    sizes, seeds, n = score.shape
+    kept = ~np.isnan(score[..., 0])
     times = rng.multinomial(n, np.full(n, 1 / n), draws) / n
-    seeds = rng.multinomial(score.shape[1], np.full(score.shape[1], 1 / score.shape[1]), draws) / score.shape[1]
-    return np.einsum("dws,ds->dw", np.einsum("wsi,di->dws", np.asarray(score, float), times), seeds)
+    means = link(np.einsum("wsi,di->dws", score, times))
+    chosen = rng.integers(kept.sum(1)[:, None], size=(draws, sizes, seeds))
+    drawn = np.take_along_axis(means, chosen, 2).mean(2)
+    several, alone = (np.flatnonzero(kept.sum(1) == count) for count in (seeds, 1))
+    if seeds > 1 and len(alone):
+        apart = means[:, several[link(score[several].mean(2)).std(1).argmax()]]
+        apart = (apart - apart.mean(1, keepdims=True)) * np.sqrt(seeds / (seeds - 1))
+        drawn[:, alone] += np.take_along_axis(apart, rng.integers(seeds, size=(draws, len(alone))), 1)
+    return drawn.clip(0, 1)
