@@ -681,6 +681,8 @@ def test_students_get_nothing_of_the_lecturers(students):
     assert leaks(students) == []
     assert (students / "quizzes" / "lesson-1.html").exists() and (students / "labs" / f"{LABS[0].stem}.ipynb").exists()
     assert not (students / "lesson-1.html").exists()
+    # the checks of the book's exercises come with the library; a folder to hand out would show how each is solved
+    assert [file.name for file in (students / "labs" / "mirage_labs").iterdir()] == ["__init__.py"]
 
 
 def test_a_leak_is_noticed(course, students, tmp_path):

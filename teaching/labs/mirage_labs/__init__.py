@@ -80,7 +80,8 @@ def check(name: str, answer) -> Reply:
             answer = [answer(*arguments) for arguments in known.at]
         except Exception as error:
             return Reply(False, f"Your function stops: {type(error).__name__}, {error}.")
-        places = [f"At {', '.join(map(str, arguments))}: " for arguments in known.at]
+        called = [", ".join(map(str, arguments)) for arguments in known.at]
+        places = [f"At {words}: " if len(words) < 30 else f"Call {k}: " for k, words in enumerate(called, 1)]
     elif callable(answer):
         return Reply(False, "That is a function: call it, with brackets, and give what it returns.")
     truths, values = [np.ravel(truth).astype(float) for truth in known.truths()], np.ravel(np.array(answer, object))
@@ -132,7 +133,7 @@ def _wrong(known: Check, answer, place: int, truths: list[float]) -> str:
 
 
 def _near(value: float, other: float, tolerance: float) -> bool:
-    return value == other or abs(value - other) <= tolerance * abs(other) + 1e-12
+    return value == other or (np.isfinite(other) and abs(value - other) <= tolerance * abs(other) + 1e-12)
 
 
 def _number(answer) -> float | str:

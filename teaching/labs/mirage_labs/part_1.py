@@ -165,7 +165,6 @@ CHECKS = {
             },
             "That window has moved by L. L times the loss is a factor L^(−1/α) in size.": {1: _window(20, 20)},
             "The window has not moved.": {1: _window(20)},
-            "The two are in the other order: first the window of figure 2.": [_window(1), _window(20)],
         },
         "In a window that moves along, the score is that of one token.",
         0.01,
@@ -179,6 +178,7 @@ CHECKS = {
             "That is the width of all of ten. This rule is another.": [NAN] + [_at_least(10, 10)] * 3,
         },
         "All delays; a threshold in the middle sharpens.",
+        (0.03, 0.03, 0.03, 0.1),
     ),
     "resolution-zero": Exercise(
         lambda: [[3 / 50, stats.items_needed(0.01)], [1 - 0.05 ** (1 / 50), 300], [stats.wilson(0, 50).high, 299]],
@@ -190,7 +190,7 @@ CHECKS = {
             "That is one test of fifty.": {1: 50},
         },
         "Absent is a statement about n as much as about the model.",
-        (0.05, 0.002),
+        (0.05, 0.004),
     ),
     "resolution-half": Exercise(
         lambda: [4 * 1.645**2 / 9],
@@ -205,7 +205,10 @@ CHECKS = {
         0.03,
     ),
     "resolution-smaller": Exercise(
-        lambda: [[stats.items_needed(0.3 ** (d**alpha)) for alpha, d in SMALLER]],
+        lambda: [
+            [stats.items_needed(0.3 ** (d**alpha)) for alpha, d in SMALLER],
+            [np.log(0.05) / np.log1p(-(0.3 ** (d**alpha))) for alpha, d in SMALLER],  # not rounded up
+        ],
         lambda: {
             "That divides the accuracy. The loss grows by d^|α|, and accuracy is exp of minus it.": [
                 stats.items_needed(0.3 / d) for _, d in SMALLER
@@ -222,7 +225,7 @@ CHECKS = {
             ],
         },
         "A slow law is easy to see early and hard to grow.",
-        0.03,
+        0.01,
     ),
     "resolution-null": Check(
         lambda: [[smooth_null(*exam) for exam in EXAMS]],
@@ -248,7 +251,7 @@ CHECKS = {
             "The hard items have a chance, too: add half of theirs.": {2: 0.5},
         },
         "The mean loss says twelve times better, and the accuracy hardly moves.",
-        0.005,
+        (0.005, 0.05, 0.005, 0.02),
     ),
     "bends-derailed": Exercise(
         lambda: [[TOKENS, TOKENS**4, 0.75**4]],

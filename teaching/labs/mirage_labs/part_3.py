@@ -56,6 +56,7 @@ def _text(length: int) -> np.ndarray:
     return np.array([curve[0] for curve in claims.deciders("both-directions").curves("text", length)[1:]])
 
 
+@cache
 def _audit(least: int | None) -> pd.Series:
     """The audit of the logs' answers, of their first questions."""
     import tarfile
