@@ -295,7 +295,7 @@ def quiz_page(lesson: str) -> str:
             said = hidden(feedback(lesson, question["id"], letter), f"{name}-{letter}")
             rows.append(
                 f'<label><input type="radio" name="{name}" data-key="{name}-{letter}" data-said="{said}"> '
-                f"{html.escape(filled(text))}</label>"
+                f"{letter}) {html.escape(filled(text))}</label>"
             )
         ask = html.escape(filled(question["ask"]))
         parts.append(
@@ -388,7 +388,7 @@ def written() -> dict[Path, str]:
         return {}
     url, branch = notebooks.configured(ROOT)
     files = {file.with_suffix(".ipynb"): lab_notebook(file) for file in labs()}
-    rows = ["| lab | on Colab |", "| --- | --- |"]
+    rows = ["| lab: the file, for Jupyter | on Colab |", "| --- | --- |"]
     for file in labs():
         colab = notebooks.colab_url(url, branch, f"teaching/labs/{file.stem}.ipynb")
         rows.append(f"| [{notebooks.title(file.read_text())}](labs/{file.name}) | [open]({colab}) |")
@@ -500,7 +500,7 @@ def slides(student: bool) -> None:
     build(folder, student)
     print(f"wrote {folder.relative_to(ROOT)}/index.html, its slides, quizzes and labs")
     if not (built(student) / "html").exists():
-        print("Its links to chapters lead to the book, which is not built: make book")
+        print(f"Its links to chapters lead to the book, which is not built: make book{' STUDENT=1' * student}")
     try:
         jobs = {
             folder / "slides" / f"{name}.pdf": f"{(folder / 'slides' / name).as_uri()}.html?print-pdf"
@@ -525,7 +525,10 @@ article:first-child { break-before: avoid } .contents-of-print { break-before: p
 a.headerlink, .copybtn, noscript, .mirage-models, details.hide, .tag_remove-output { display: none !important }
 .drawn-again svg { display: block; width: 48%; min-width: 0; margin: 0 auto } .still { font-size: .9em; color: #595959 }
 figure, .mirage-chart, tr, .admonition, .claim { break-inside: avoid } h1, h2, h3 { break-after: avoid }
-main th { overflow-wrap: normal !important; word-break: normal !important }
+main :is(th, th *) { overflow-wrap: normal !important; hyphens: none !important }
+.scrolls { overflow: visible !important } .scrolls::before { display: none !important }
+.scrolls table { font-size: 7pt !important }
+.scrolls :is(th, td) { padding: .15rem .2rem !important; min-width: 0 !important }
 img, svg { max-width: 100% !important; height: auto } pre { white-space: pre-wrap; font-size: 8.5pt }
 .contents-of-print li { margin: .2em 0 } .contents-of-print .inner { padding-left: 1.2em }
 .vega-bindings, .vega-bind, .mirage-chart form { display: none !important }
@@ -570,10 +573,9 @@ def one_page(site: Path) -> str:
         for folded in article.select("details:not(.hide)"):  # these hold code: the book on paper is for reading
             folded["open"] = ""
         for moving in article.select(".mirage-chart, .mirage-models"):
-            shown = "This chart stands still on paper" if "mirage-chart" in moving["class"] else "Models answer"
-            words = (
-                f'<p class="still">{shown}; its controls are on <a href="{site_address}{name}.html">the page</a>.</p>'
-            )
+            chart = "mirage-chart" in moving["class"]
+            words = "On paper this chart stands still: move it on" if chart else "To ask the models, open"
+            words = f'<p class="still">{words} <a href="{site_address}{name}.html">the page</a>.</p>'
             moving.insert_after(BeautifulSoup(words, "lxml").p)
         for again in article.select(".shown-figure"):  # of the page that prints itself in two columns
             again["class"] = "drawn-again"

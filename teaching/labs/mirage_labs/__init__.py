@@ -89,7 +89,8 @@ def check(name: str, answer) -> Reply:
     if len(values) != n:
         asked = "One number is asked" if n == 1 else f"{n} numbers are asked, in the order of the question"
         return Reply(
-            False, f"{asked}, and here are {len(values)}" + (": choose one, or sum them up." if n == 1 else ".")
+            False,
+            f"{asked}, and here are {len(values)}" + (": choose one, or take what sums them up." if n == 1 else "."),
         )
     if n > 1 and not known.at:
         places = [f"Number {place} of {n}: " for place in range(1, n + 1)]
@@ -127,6 +128,8 @@ def _wrong(known: Check, answer, place: int, truths: list[float]) -> str:
         return "That is in percent: give a share, from 0 to 1, or write the percent sign in a text."
     if _near(value, -truths[0], tolerance):
         return "The size is right and the sign is not."
+    if any(_near(value, truth, 0.1) for truth in truths):
+        return f"{value:.4g} is close: give more digits, or look for a small slip."
     if known.share and not 0 <= value <= 1:
         return f"A share lies between 0 and 1, and this is {value:.4g}."
     return f"{value:.4g} is too {'small' if value < truths[0] else 'large'}, by no mistake known here. Take a hint."
