@@ -723,6 +723,12 @@ def test_the_book_is_one_pdf(sample):
     assert b"(file:" not in content  # links lead inside, or to the published book
 
 
+def test_a_chart_on_paper_says_where_it_moves(sample, monkeypatch):
+    monkeypatch.setattr(teaching, "ROOT", sample)
+    paper = teaching.one_page(sample / "_build" / "student" / "_build" / "html")
+    assert paper.count('class="mirage-chart"') == paper.count("On paper this chart stands still") > 0
+
+
 @browser_needed
 def test_the_zip_opens_with_the_network_cut(sample, monkeypatch, tmp_path):
     monkeypatch.setattr(teaching, "built", lambda student: sample / "_build" / "student" / "_build")
