@@ -106,7 +106,7 @@ def rendered(text: str) -> str:
 
     text = re.sub(r"\]\((?!\w+:)(labs/[\w-]+)\.md\)", r"](\1.ipynb)", text)
     text = re.sub(r"\]\((?!\w+:)([\w./-]*)README\.md\)", r"](\1index.html)", text)
-    text = re.sub(r"\]\((?!\w+:)([\w./-]+)\.(?:md|toml)(#[\w-]*)?\)", r"](\1.html\2)", text)
+    text = re.sub(r"\]\((?!\w+:)([\w./-]+)\.(?:md|toml)(#[\w/-]*)?\)", r"](\1.html\2)", text)
     page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     # a table as wide as it is scrolls by itself on a phone
     return page.replace("<table>", '<div class="scrolls" tabindex="0"><table>').replace("</table>", "</table></div>")
