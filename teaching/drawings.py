@@ -15,6 +15,16 @@ WIDE = (9.6, 4.5)
 BILLIONS = {"xscale": "log", "xticks": [1e8, 1e9, 1e10], "xticklabels": ["0.1", "1", "10"]}
 
 
+FLAT = (9.6, 3.6)  # above a table: wider, so its words are as large as elsewhere
+
+
+def twenty_words():
+    """The first half of `two_rules`, where it stands in the whole."""
+    fig = two_rules()
+    fig.axes[1].set_visible(False)
+    return fig
+
+
 def two_rules():
     fig, axes = plt.subplots(1, 2, figsize=WIDE)
     for ax, words, colour, title in (
@@ -28,7 +38,7 @@ def two_rules():
 
 
 def five_words():
-    fig, ax = plt.subplots(figsize=WIDE)
+    fig, ax = plt.subplots(figsize=FLAT)
     for words, colour in ((1, BLUE), (5, GREEN), (20, ORANGE)):
         score = computed.all_right(words)
         way = (score - score[0]) / (score[-1] - score[0])
@@ -103,7 +113,7 @@ def window():
     n = np.geomspace(1e4, 1e14, 400)
     p = theory.token_probability(theory.scaling_law(n, **computed.TOY))
     shift = 20 ** (1 / -computed.TOY["alpha"])
-    fig, ax = plt.subplots(figsize=WIDE)
+    fig, ax = plt.subplots(figsize=FLAT)
     ax.plot(n, p, color=BLUE)
     ax.plot(n, theory.accuracy(p, 20), color=ORANGE)
     ax.annotate("one token", (6e8, 0.55), color=BLUE, ha="right")
@@ -342,8 +352,8 @@ def text_loss():
 FIGURES = {
     draw.__name__.replace("_", "-"): draw
     for draw in (
-        two_rules, five_words, boxes, chain, lengths, window, axes_three, exams, few_sizes, gpt3_sums, naive, one_curve,
-        k_of_k, digits, thresholds, letters, training, noise, text_loss,
+        twenty_words, two_rules, five_words, boxes, chain, lengths, window, axes_three, exams, few_sizes, gpt3_sums,
+        naive, one_curve, k_of_k, digits, thresholds, letters, training, noise, text_loss,
     )
 }  # fmt: skip
 

@@ -2,18 +2,18 @@
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import teaching
+
 AXE = Path(find_spec("axe_playwright_python").origin).parent / "axe.min.js"
 PATIENCE = 10  # seconds that a chart may take
 FRAMES = 200  # milliseconds until a page has settled in another width
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = teaching.chromium()
 
 # Formulas left as they were typed, outside code
 RAW_MATHEMATICS = r"""() => {

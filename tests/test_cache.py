@@ -92,6 +92,9 @@ def test_dependencies_follow_imports_and_take_the_data():
     root = sample_book.ROOT / "tests" / "sample"
     names = [path.name for path in mirage_book.dependencies(CHAPTER, root)]
     assert names == ["__init__.py", "chart.py", "more.json", "numbers.py", "requirements.txt"]
+    chapter = "```{code-cell} ipython3\nfrom mirage_labs import check\n```\n"
+    names = [path.name for path in mirage_book.dependencies(chapter, sample_book.ROOT)]
+    assert names == ["requirements.txt", "__init__.py", "part_1.py", "part_2.py", "part_3.py"]
 
 
 def test_digest_depends_on_names_contents_and_python(tmp_path, monkeypatch):

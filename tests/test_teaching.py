@@ -684,6 +684,8 @@ def test_students_get_nothing_of_the_lecturers(students):
     assert leaks(students) == []
     assert (students / "quizzes" / "lesson-1.html").exists() and (students / "labs" / f"{LABS[0].stem}.ipynb").exists()
     assert not (students / "lesson-1.html").exists()
+    # the checks of the book's exercises come with the library; a folder to hand out would show how each is solved
+    assert [file.name for file in (students / "labs" / "mirage_labs").iterdir()] == ["__init__.py"]
 
 
 def test_a_leak_is_noticed(course, students, tmp_path):
@@ -722,6 +724,12 @@ def test_the_book_is_one_pdf(sample):
     assert len(re.findall(rb"/Type\s*/Page\b", content)) >= 5  # each page of the book begins a new one
     assert b"/Outlines" in content
     assert b"(file:" not in content  # links lead inside, or to the published book
+
+
+def test_a_chart_on_paper_says_where_it_moves(sample, monkeypatch):
+    monkeypatch.setattr(teaching, "ROOT", sample)
+    paper = teaching.one_page(sample / "_build" / "student" / "_build" / "html")
+    assert paper.count('class="mirage-chart"') == paper.count("On paper this chart stands still") > 0
 
 
 @browser_needed

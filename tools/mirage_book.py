@@ -97,6 +97,8 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
         data += [p for p in (root / "models").rglob("*") if p.is_file()]
     if package / "claims.py" in modules:
         data.append(root / "book" / "claims" / "claims.toml")
+    if "mirage_labs" in chapter:  # the checks of its exercises
+        data += (root / "teaching" / "labs" / "mirage_labs").glob("*.py")
     # the page that shows the benchmarks
     data += [
         root / "benchmarks" / name for name in ("measure.json", "vision.json", "architectures.csv") if name in chapter

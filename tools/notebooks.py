@@ -127,6 +127,15 @@ def chapters(root: Path) -> list[Path]:
     return [root / f"{page['file']}.md" for part in parts if part.get("numbered") for page in part["chapters"]]
 
 
+def title(page: str) -> str:
+    """Return the title of a page's text, its first heading.
+
+    >>> title("# One *word*")
+    'One *word*'
+    """
+    return re.search(r"^# (.+)$", page, re.MULTILINE)[1]
+
+
 def page_of(chapter: Path, root: Path) -> str:
     """Return the name of a chapter's page: book/part/slug."""
     return chapter.relative_to(root).with_suffix("").as_posix()
@@ -574,9 +583,10 @@ def addressed(root: Path) -> dict[Path, str]:
     url, branch = configured(root)
     rows = ["| chapter | on Colab |", "| --- | --- |"]
     for chapter in chapters(root):
-        title = re.search(r"^# (.+)$", chapter.read_text(), re.MULTILINE)[1]
         page, book = page_of(chapter, root), site_url(url)
-        rows.append(f"| [{title}]({book}{page}.html) | [open]({colab_url(url, branch, f'{page}.ipynb')}) |")
+        rows.append(
+            f"| [{title(chapter.read_text())}]({book}{page}.html) | [open]({colab_url(url, branch, f'{page}.ipynb')}) |"
+        )
     readme, citation = root / "README.md", root / "CITATION.cff"
     parts = {"chapters": "\n".join(rows), "clone": f"```sh\ngit clone {url} mirage-book\ncd mirage-book\n```"}
     text = readme.read_text()

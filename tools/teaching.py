@@ -12,7 +12,6 @@ What only a lecturer is to see is in LECTURERS and in the notes of the slides; t
 import base64
 import html
 import importlib.util
-import io
 import os
 import re
 import shutil
@@ -62,19 +61,14 @@ def drawn(name: str) -> str:
     """A figure as SVG, the same every time."""
     import matplotlib
 
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
+    from mirage_lib import report
 
+    matplotlib.use("agg")
     drawings = module("drawings")
     if name not in drawings.FIGURES:
         raise TeachingError(f"teaching/drawings.py draws no figure {name!r}")
     drawings.use_style()
-    figure, file = drawings.FIGURES[name](), io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    plt.close(figure)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", file.getvalue()[file.getvalue().index("<svg") :], flags=re.DOTALL)
-    # drawings on one page may give one id to different things
-    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    return re.sub(r"<metadata>.*?</metadata>", "", report.svg(drawings.FIGURES[name](), f"{name}-"), flags=re.DOTALL)
 
 
 def chapter_links(text: str, up: str) -> str:
@@ -85,8 +79,7 @@ def chapter_links(text: str, up: str) -> str:
         if match[1] not in slugs:
             raise TeachingError(f"_toc.yml has no chapter {match[1]!r}")
         number, file = slugs[match[1]]
-        title = re.search(r"^# (.+)$", file.read_text(), re.MULTILINE)[1]
-        return f"[{number}. {title}]({up}html/{notebooks.page_of(file, ROOT)}.html)"
+        return f"[{number}. {notebooks.title(file.read_text())}]({up}html/{notebooks.page_of(file, ROOT)}.html)"
 
     return CHAPTER.sub(link, text)
 
@@ -113,7 +106,7 @@ def rendered(text: str) -> str:
 
     text = re.sub(r"\]\((?!\w+:)(labs/[\w-]+)\.md\)", r"](\1.ipynb)", text)
     text = re.sub(r"\]\((?!\w+:)([\w./-]*)README\.md\)", r"](\1index.html)", text)
-    text = re.sub(r"\]\((?!\w+:)([\w./-]+)\.(?:md|toml)(#[\w-]*)?\)", r"](\1.html\2)", text)
+    text = re.sub(r"\]\((?!\w+:)([\w./-]+)\.(?:md|toml)(#[\w/-]*)?\)", r"](\1.html\2)", text)
     page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     # a table as wide as it is scrolls by itself on a phone
     return page.replace("<table>", '<div class="scrolls" tabindex="0"><table>').replace("</table>", "</table></div>")
@@ -149,7 +142,7 @@ def page(title: str, body: str, script: str = "") -> str:
 
 def markdown_page(file: Path, up: str) -> str:
     text = filled(file.read_text(), up)
-    return page(re.search(r"^# (.+)$", text, re.MULTILINE)[1], rendered(text))
+    return page(notebooks.title(text), rendered(text))
 
 
 # ---- slides
@@ -224,11 +217,12 @@ def deck(lesson: str, student: bool) -> str:
         notes = "" if student or not said else f'<aside class="notes">{rendered(said)}</aside>'
         kind = "words" if "<svg" not in body else "table" if "<table" in body else "figure"
         sections.append(f'<section class="{kind}">{body}{notes}</section>')
-    title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
     css = reveal("dist/reset.css") + reveal("dist/reveal.css") + SLIDES_CSS
     script = reveal("dist/reveal.js") + ("" if student else reveal("plugin/notes/notes.js"))
     plugins = "[]" if student else "[RevealNotes]"
-    return DECK.format(title=html.escape(title), css=css, slides="\n".join(sections), script=script, plugins=plugins)
+    return DECK.format(
+        title=html.escape(notebooks.title(text)), css=css, slides="\n".join(sections), script=script, plugins=plugins
+    )
 
 
 # ---- quizzes
@@ -301,7 +295,7 @@ def quiz_page(lesson: str) -> str:
             said = hidden(feedback(lesson, question["id"], letter), f"{name}-{letter}")
             rows.append(
                 f'<label><input type="radio" name="{name}" data-key="{name}-{letter}" data-said="{said}"> '
-                f"{html.escape(filled(text))}</label>"
+                f"{letter}) {html.escape(filled(text))}</label>"
             )
         ask = html.escape(filled(question["ask"]))
         parts.append(
@@ -394,11 +388,10 @@ def written() -> dict[Path, str]:
         return {}
     url, branch = notebooks.configured(ROOT)
     files = {file.with_suffix(".ipynb"): lab_notebook(file) for file in labs()}
-    rows = ["| lab | on Colab |", "| --- | --- |"]
+    rows = ["| lab: the file, for Jupyter | on Colab |", "| --- | --- |"]
     for file in labs():
-        title = re.search(r"^# (.+)$", file.read_text(), re.MULTILINE)[1]
         colab = notebooks.colab_url(url, branch, f"teaching/labs/{file.stem}.ipynb")
-        rows.append(f"| [{title}](labs/{file.name}) | [open]({colab}) |")
+        rows.append(f"| [{notebooks.title(file.read_text())}](labs/{file.name}) | [open]({colab}) |")
     readme = ROOT / "teaching" / "README.md"
     table = "\n".join(rows)
     text = re.sub(r"(<!-- labs -->\n).*?(<!-- end -->)", rf"\g<1>{table}\n\g<2>", readme.read_text(), flags=re.DOTALL)
@@ -426,10 +419,10 @@ def build(folder: Path, student: bool) -> None:
         files[f"labs/{file.stem}.ipynb"] = lab_notebook(file)
         if not student:
             files[f"instructor/{file.stem}-solved.ipynb"] = lab_notebook(file, solution=True)
-    for file in sorted((teaching / "labs" / "mirage_labs").glob("*.py")):
-        files[f"labs/mirage_labs/{file.name}"] = file.read_text()
-        if not student:
-            files[f"instructor/mirage_labs/{file.name}"] = file.read_text()
+    # the checks of the labs, without those of the book's exercises
+    checks = (teaching / "labs" / "mirage_labs" / "__init__.py").read_text()
+    for place in ("labs",) if student else ("labs", "instructor"):
+        files[f"{place}/mirage_labs/__init__.py"] = checks
     if student:
         files["index.html"] = student_index()
     else:
@@ -451,14 +444,13 @@ def student_index() -> str:
         "|---|---|---|",
     ]
     for lesson in LESSONS:
-        title = re.search(r"^# (.+)$", (ROOT / "teaching" / "slides" / f"{lesson}.md").read_text(), re.MULTILINE)[1]
+        title = notebooks.title((ROOT / "teaching" / "slides" / f"{lesson}.md").read_text())
         lines.append(f"| {title} | [slides](slides/{lesson}.html) | [quiz](quizzes/{lesson}.html) |")
     lines += ["", "Labs, to open in Jupyter beside an installed `mirage_lib`, or on Colab:", ""]
     url, branch = notebooks.configured(ROOT)
     for file in labs():
-        title = re.search(r"^# (.+)$", file.read_text(), re.MULTILINE)[1]
         colab = notebooks.colab_url(url, branch, f"teaching/labs/{file.stem}.ipynb")
-        lines.append(f"- [{title}](labs/{file.stem}.ipynb) ([on Colab]({colab}))")
+        lines.append(f"- [{notebooks.title(file.read_text())}](labs/{file.stem}.ipynb) ([on Colab]({colab}))")
     lines += ["", "[Projects](projects.html), with what they are judged by. [Questions to discuss](discussion.html)."]
     return page("The course", rendered("\n".join(lines)))
 
@@ -468,22 +460,20 @@ def built(student: bool) -> Path:
     return ROOT / "_build" / "student" / "_build" if student else ROOT / "_build"
 
 
-def chromium():
-    """A browser, from CHROMIUM or the path, that reaches no other machine; None where there is none."""
-    from playwright.sync_api import sync_playwright
-
-    names = (os.environ.get("CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    file = next(filter(None, names), None)
-    return (sync_playwright, file) if file else None
+def chromium() -> str | None:
+    """The file of a browser, from CHROMIUM or the path; None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, (os.environ.get("CHROMIUM"), *map(shutil.which, names))), None)
 
 
 def printed(jobs: dict[Path, str], width: int = 1280, **settings) -> None:
-    """Print pages, file of the PDF -> address, with Chromium."""
-    found = chromium()
-    if found is None:
+    """Print pages, file of the PDF -> address, with Chromium; no other machine is in reach."""
+    from playwright.sync_api import sync_playwright
+
+    executable = chromium()
+    if executable is None:
         raise TeachingError("a PDF needs Chromium: install it, or name one with CHROMIUM=/path/to/it")
-    start, executable = found
-    with start() as playwright:
+    with sync_playwright() as playwright:
         args = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND", "--allow-file-access-from-files"]
         browser = playwright.chromium.launch(executable_path=executable, args=args)
         try:
@@ -509,6 +499,8 @@ def slides(student: bool) -> None:
     folder = built(student) / "teaching"
     build(folder, student)
     print(f"wrote {folder.relative_to(ROOT)}/index.html, its slides, quizzes and labs")
+    if not (built(student) / "html").exists():
+        print(f"Its links to chapters lead to the book, which is not built: make book{' STUDENT=1' * student}")
     try:
         jobs = {
             folder / "slides" / f"{name}.pdf": f"{(folder / 'slides' / name).as_uri()}.html?print-pdf"
@@ -524,12 +516,19 @@ def slides(student: bool) -> None:
 
 PRINT_CSS = """
 @page { size: A4; margin: 18mm 16mm 20mm }
-body { max-width: none; margin: 0; font-size: 10.5pt }
+body { max-width: none; margin: 0; font-size: 10.5pt; line-height: 1.45 }
+main h1 { font-size: 24pt; margin: 0 0 .5em } main h2 { font-size: 16pt; margin: 1.1em 0 .4em }
+main h3 { font-size: 12.5pt; margin: 1em 0 .3em } p { margin-bottom: .7em }
 main, article { display: block; max-width: none; padding: 0 } article { break-before: page }
 article:first-child { break-before: avoid } .contents-of-print { break-before: page }
-a.headerlink, .copybtn, noscript, .mirage-models, details.hide { display: none !important }
-.drawn-again svg { width: 60%; min-width: 0 }
-figure, .mirage-chart, table, .admonition { break-inside: avoid } h1, h2, h3 { break-after: avoid }
+/* a folded cell is code, and an exercise's check asks for an answer: neither is for paper */
+a.headerlink, .copybtn, noscript, .mirage-models, details.hide, .tag_remove-output { display: none !important }
+.drawn-again svg { display: block; width: 48%; min-width: 0; margin: 0 auto } .still { font-size: .9em; color: #595959 }
+figure, .mirage-chart, tr, .admonition, .claim { break-inside: avoid } h1, h2, h3 { break-after: avoid }
+main :is(th, th *) { overflow-wrap: normal !important; hyphens: none !important }
+.scrolls { overflow: visible !important } .scrolls::before { display: none !important }
+.scrolls table { font-size: 7pt !important }
+.scrolls :is(th, td) { padding: .15rem .2rem !important; min-width: 0 !important }
 img, svg { max-width: 100% !important; height: auto } pre { white-space: pre-wrap; font-size: 8.5pt }
 .contents-of-print li { margin: .2em 0 } .contents-of-print .inner { padding-left: 1.2em }
 .vega-bindings, .vega-bind, .mirage-chart form { display: none !important }
@@ -545,6 +544,8 @@ def one_page(site: Path) -> str:
     names = [toc["root"]] + [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
     numbered = [entry["file"] for part in toc["parts"] if part.get("numbered") for entry in part["chapters"]]
     head = BeautifulSoup((site / f"{names[0]}.html").read_text(), "lxml").head
+    head.title.string = head.title.get_text().split(" — ")[-1]  # the book's, without the page's
+    site_address = notebooks.site_url(notebooks.configured(ROOT)[0])
     articles, contents = [], []
     for name in names:
         soup = BeautifulSoup((site / f"{name}.html").read_text(), "lxml")
@@ -571,6 +572,11 @@ def one_page(site: Path) -> str:
                 picture["src"] = (site / name).parent.joinpath(picture["src"]).resolve().as_uri()
         for folded in article.select("details:not(.hide)"):  # these hold code: the book on paper is for reading
             folded["open"] = ""
+        for moving in article.select(".mirage-chart, .mirage-models"):
+            chart = "mirage-chart" in moving["class"]
+            words = "On paper this chart stands still: move it on" if chart else "To ask the models, open"
+            words = f'<p class="still">{words} <a href="{site_address}{name}.html">the page</a>.</p>'
+            moving.insert_after(BeautifulSoup(words, "lxml").p)
         for again in article.select(".shown-figure"):  # of the page that prints itself in two columns
             again["class"] = "drawn-again"
         title = article.h1.get_text().rstrip("#").strip().rstrip("#")
@@ -628,7 +634,7 @@ def pdf(student: bool) -> Path:
     together = site / "book" / "print.html"
     together.write_text(one_page(site))
     file = built(student) / "mirage-book.pdf"
-    number = '<div style="width: 100%; font-size: 8px; text-align: center"><span class="pageNumber"></span></div>'
+    number = '<div style="width: 100%; font-size: 11px; text-align: center"><span class="pageNumber"></span></div>'
     try:
         printed(
             {file: together.as_uri()},

@@ -1,4 +1,4 @@
-"""Checks for the labs: `check("name", answer)` says that an answer is right, or which known mistake it is.
+"""Checks for labs and exercises: `check("name", answer)` says that it is right, or which known mistake it is.
 
 No answer is kept here: each is computed from the data that the lab reads. So are the mistakes, each by the wrong way
 that leads to it. Whoever opens this file finds how; what counts in a lab is the explanation.
@@ -6,7 +6,7 @@ that leads to it. Whoever opens this file finds how; what counts in a lab is the
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -28,77 +28,129 @@ class Reply(NamedTuple):
 
 
 class Check(NamedTuple):
-    """How one answer is checked.
+    """How one answer is checked: a number, several numbers in the order of the question, or a function.
 
     truths : the right answer, and others that are as good; the first is the best
-    mistakes : what to say, and the wrong value that it is said of
+    mistakes : what to say, and the wrong value that it is said of: one for each number, place -> one, or one for any
     praise : what to say to a right answer
-    tolerance : relative; share : the answer lies between 0 and 1
+    tolerance : relative; one, or one for each number
+    share : the answer lies between 0 and 1
+    at : of a function, the arguments that it is called with, each a tuple
     """
 
-    truths: Callable[[], list[float]]
-    mistakes: Callable[[], dict[str, float]]
+    truths: Callable[[], list]
+    mistakes: Callable[[], dict]
     praise: str
-    tolerance: float = 0.02
+    tolerance: float | tuple[float, ...] = 0.02
     share: bool = True
+    at: tuple[tuple, ...] = ()
+
+
+NAN = float("nan")  # in a list of wrong values: no such mistake with this number
+Exercise = partial(Check, share=False)  # of numbers, most of which are no shares
+
+
+def each(function: Callable, at) -> list[float]:
+    """What a function gives, argument by argument."""
+    return [float(function(*np.atleast_1d(one))) for one in at]
 
 
 def check(name: str, answer) -> Reply:
     """Say whether an answer is right, or which known mistake it is.
 
-    answer : a number, or a text such as "12 %" or "0.12"
+    answer : a number, or a text such as "12 %" or "0.12"; where several are asked, a list of them; or a function
 
-    Raises KeyError for a name that no lab asks.
+    Raises KeyError for a name that no lab and no exercise asks.
 
     >>> check("any-of-39", 0.05 * 39)
     Not yet. Chances of alarms do not add up, and none is above 1. All quiet is 0.95 to the power of 39.
     >>> check("any-of-39", ...)
     Not yet. Still empty: put your answer in place of the dots.
+    >>> check("good", [0.5 / 200, ...])
+    Not yet. Number 1 of 2: 200 chances that must all come true multiply: take the 200th root, do not divide.
     """
-    known = CHECKS[name]
+    known = _known(name)
     if answer is ... or answer is None or (isinstance(answer, str) and not answer.strip()):
         return Reply(False, "Still empty: put your answer in place of the dots.")
+    places = [""]
+    if known.at:
+        if not callable(answer):
+            return Reply(False, "A function is asked: give its name, without brackets.")
+        try:
+            answer = [answer(*arguments) for arguments in known.at]
+        except Exception as error:
+            return Reply(False, f"Your function stops: {type(error).__name__}, {error}.")
+        called = [", ".join(map(str, arguments)) for arguments in known.at]
+        places = [f"At {words}: " if len(words) < 30 else f"Call {k}: " for k, words in enumerate(called, 1)]
+    elif callable(answer):
+        return Reply(False, "That is a function: call it, with brackets, and give what it returns.")
+    truths, values = [np.ravel(truth).astype(float) for truth in known.truths()], np.ravel(np.array(answer, object))
+    n = len(truths[0])
+    if len(values) != n:
+        asked = "One number is asked" if n == 1 else f"{n} numbers are asked, in the order of the question"
+        return Reply(
+            False,
+            f"{asked}, and here are {len(values)}" + (": choose one, or take what sums them up." if n == 1 else "."),
+        )
+    if n > 1 and not known.at:
+        places = [f"Number {place} of {n}: " for place in range(1, n + 1)]
+    for place, value in enumerate(values):
+        said = _wrong(known, value, place, [truth[place] for truth in truths])
+        if said:
+            return Reply(False, places[place] + said)
+    return Reply(True, known.praise)
+
+
+def _known(name: str) -> Check:
+    if name not in CHECKS:  # of an exercise: those come with the library, and what is handed out has the labs' alone
+        from . import part_1, part_2, part_3
+
+        return (part_1.CHECKS | part_2.CHECKS | part_3.CHECKS)[name]
+    return CHECKS[name]
+
+
+def _wrong(known: Check, answer, place: int, truths: list[float]) -> str:
+    """What is wrong with one number; empty if nothing is."""
     value = _number(answer)
     if isinstance(value, str):
-        return Reply(False, value)
+        return value
+    tolerance = float(np.ravel(known.tolerance)[place if np.ndim(known.tolerance) else 0])
+    if any(_near(value, truth, tolerance) for truth in truths):
+        return ""
     if not np.isfinite(value):
-        return Reply(False, f"That is {value}: look for a logarithm of zero or a division by zero.")
-    if any(_near(value, truth, known.tolerance) for truth in known.truths()):
-        return Reply(True, known.praise)
+        return f"That is {value}: look for a logarithm of zero or a division by zero."
     for said, wrong in known.mistakes().items():
-        if _near(value, wrong, min(known.tolerance, 0.01)):
-            return Reply(False, said)
-    truth = known.truths()[0]
-    if any(_near(value, 100 * each, known.tolerance) for each in known.truths()):
-        return Reply(False, "That is in percent: give a share, from 0 to 1, or write the percent sign in a text.")
-    if _near(value, -truth, known.tolerance):
-        return Reply(False, "The size is right and the sign is not.")
+        if isinstance(wrong, dict):
+            wrong = wrong.get(place, np.nan)
+        if _near(value, np.ravel(wrong)[place if np.ndim(wrong) else 0], min(tolerance, 0.01)):
+            return said
+    if any(_near(value, 100 * truth, tolerance) for truth in truths if abs(truth) <= 1):
+        return "That is in percent: give a share, from 0 to 1, or write the percent sign in a text."
+    if _near(value, -truths[0], tolerance):
+        return "The size is right and the sign is not."
+    if any(_near(value, truth, 0.1) for truth in truths):
+        return f"{value:.4g} is close: give more digits, or look for a small slip."
     if known.share and not 0 <= value <= 1:
-        return Reply(False, f"A share lies between 0 and 1, and this is {value:.4g}.")
-    return Reply(
-        False, f"{value:.4g} is too {'small' if value < truth else 'large'}, by no mistake known here. Take a hint."
-    )
+        return f"A share lies between 0 and 1, and this is {value:.4g}."
+    return f"{value:.4g} is too {'small' if value < truths[0] else 'large'}, by no mistake known here. Take a hint."
 
 
 def _near(value: float, other: float, tolerance: float) -> bool:
-    return abs(value - other) <= tolerance * abs(other) + 1e-12
+    return value == other or (np.isfinite(other) and abs(value - other) <= tolerance * abs(other) + 1e-12)
 
 
 def _number(answer) -> float | str:
-    """The answer as a number, or what is wrong with its form."""
+    """An answer as a number, or what is wrong with its form."""
+    if answer is ...:
+        return "Still empty: put your answer in place of the dots."
     if isinstance(answer, str):
         text = re.fullmatch(r"\s*([-+]?[\d.,]+(?:e[-+]?\d+)?)\s*(%?)\s*", answer, re.IGNORECASE)
         try:
             return float(text[1].replace(",", "")) / (100 if text[2] else 1)
         except (TypeError, ValueError):
             return f"{answer!r} is no number: give one, such as 0.12 or '12 %'."
-    if callable(answer):
-        return "That is a function: call it, with brackets, and give what it returns."
-    values = np.asarray(answer, dtype=object).ravel()
-    if len(values) != 1:
-        return f"One number is asked, and here are {len(values)}: choose one, or take what sums them up."
     try:
-        return float(values[0])
+        return float(answer)
     except (TypeError, ValueError):
         return f"{type(answer).__name__} is no number: give one, such as 0.12 or '12 %'."
 
