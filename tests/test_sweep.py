@@ -287,6 +287,8 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(tmp_path, monkeypatch):
     # from a server that has only read the modules
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
+    # which finds them by PYTHONPATH alone; without them each child would read them anew
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(str(ROOT / name) for name in ("", "tests", "tools")))
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload([__name__])
     finished = 0
