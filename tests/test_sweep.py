@@ -10,7 +10,6 @@ import time
 from functools import partial
 
 import joblib
-import ladder
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +51,8 @@ def members(*models):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A ladder model after two steps."""
+    import ladder  # here: the processes of a sweep read this file, and torch would take each of them seconds
+
     return str(ladder.train(ladder.Cell("arithmetic", "3k", 0, 2), tmp_path_factory.mktemp("models")))
 
 
