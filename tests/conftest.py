@@ -17,8 +17,16 @@ collect_ignore = ["sample"]
 settings.register_profile("book", derandomize=True, deadline=None)
 settings.load_profile("book")
 
+# the files that take longest, begun first: one that began last would keep one worker while the other waits
+LONGEST = "pages book sweep claims teaching cache mutations kernels ladder lm vision families in_page".split()
+
 # whatever loads models must not look for them elsewhere
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(autouse=True)
