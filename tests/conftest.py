@@ -18,7 +18,7 @@ settings.register_profile("book", derandomize=True, deadline=None)
 settings.load_profile("book")
 
 # the files that take longest, begun first: one that began last would keep one worker while the other waits
-LONGEST = "pages book sweep claims teaching cache mutations kernels ladder lm vision families in_page".split()
+LONGEST = ["pages", "book", "sweep", "claims", "teaching", "cache", "mutations", "kernels", "ladder", "lm", "vision"]
 
 # whatever loads models must not look for them elsewhere
 os.environ["HF_HUB_OFFLINE"] = "1"
