@@ -10,12 +10,23 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
+# a package there is called mirage_lib, too: collected for doctests, it would stand in for the library
+collect_ignore = ["sample"]
+
 # the same examples in every run, and no clock: a slow machine is not a failure
 settings.register_profile("book", derandomize=True, deadline=None)
 settings.load_profile("book")
 
+# the files that take longest, begun first: one that began last would keep one worker while the other waits
+LONGEST = ["pages", "book", "sweep", "claims", "teaching", "cache", "mutations", "kernels", "ladder", "lm", "vision"]
+
 # whatever loads models must not look for them elsewhere
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(autouse=True)

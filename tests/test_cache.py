@@ -6,15 +6,23 @@ import mirage_book
 import pytest
 import sample_book
 
+LIVE_OR_KEPT = """```{code-cell} ipython3
+from mirage_lib import kept
+
+print("live" if kept.live() else "from what is kept")
+```
+"""
 CHAPTER = "```{code-cell} ipython3\n:tags: [hide-input]\n\n%matplotlib inline\nfrom mirage_lib import chart\n```\n"
 
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     folder = sample_book.lay_out(tmp_path_factory.mktemp("cache") / "sample")
+    (folder / "mirage_lib" / "kept.py").write_text('import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n')
+    sample_book.add_chapter(folder, "sample/live", LIVE_OR_KEPT)
     code, log = sample_book.make(folder, "book")
     assert code == 0, log
-    assert sample_book.executed(log) == {"sample/features", "sample/plain"}
+    assert sample_book.executed(log) == {"sample/features", "sample/plain", "sample/live"}
     return folder
 
 
@@ -32,8 +40,8 @@ def test_nothing_runs_again_when_nothing_that_counts_changed(book):
     ("changed", "runs"),
     [
         ("mirage_lib/numbers.py", {"sample/features"}),  # imported by a module of the library, inside a function
-        ("mirage_lib/data/more.json", {"sample/features"}),
-        ("requirements.txt", {"sample/features", "sample/plain"}),
+        ("mirage_lib/data/more.json", {"sample/features", "sample/live"}),  # what imports the library may read its data
+        ("requirements.txt", {"sample/features", "sample/plain", "sample/live"}),
     ],
 )
 def test_change_runs_what_depends_on_it(book, changed, runs):
@@ -47,25 +55,14 @@ def test_change_runs_what_depends_on_it(book, changed, runs):
     assert (code, sample_book.executed(log)) == (0, runs), log
 
 
-LIVE_OR_KEPT = """```{code-cell} ipython3
-from mirage_lib import kept
-
-print("live" if kept.live() else "from what is kept")
-```
-"""
-
-
-def test_switching_between_live_and_kept_answers_runs_what_depends_on_it(tmp_path):
-    folder = sample_book.lay_out(tmp_path / "sample")
-    (folder / "mirage_lib" / "kept.py").write_text('import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n')
-    sample_book.add_chapter(folder, "sample/live", LIVE_OR_KEPT)
-    page = folder / "_build" / "html" / "book" / "sample/live.html"
+def test_switching_between_live_and_kept_answers_runs_what_depends_on_it(book):
+    page = book / "_build" / "html" / "book" / "sample/live.html"
+    assert "<span></span>live\n" in page.read_text()
     for words, runs, shown in (
-        ((), {"sample/features", "sample/plain", "sample/live"}, "live\n"),
         (("MIRAGE_LIVE=0",), {"sample/live"}, "from what is kept\n"),
         ((), set(), "live\n"),
     ):
-        code, log = sample_book.make(folder, "book", *words)
+        code, log = sample_book.make(book, "book", *words)
         assert (code, sample_book.executed(log)) == (0, runs), log
         assert f"<span></span>{shown}" in page.read_text()
 

@@ -91,15 +91,21 @@ TURNS = {
 }
 
 
+@pytest.fixture
+def fewer_draws(monkeypatch):
+    """A verdict that turns is far from its edge: a hundred planted truths tell where no claim asks for more."""
+    monkeypatch.setattr(claims.deciders("planting").rates, "__defaults__", (100,))
+
+
 @pytest.mark.parametrize(
     "row", [row for row in CLAIMS.itertuples() if row.id not in OTHER], ids=[i for i in CLAIMS["id"] if i not in OTHER]
 )
-def test_a_tolerance_turns_the_verdict(row):
+def test_a_tolerance_turns_the_verdict(row, fewer_draws):
     assert decide(row)(TURNS.get(row.id, 0.0)).verdict in DECIDED - {row.verdict}
 
 
 @pytest.mark.parametrize("claim", OTHER)
-def test_other_data_turn_the_verdict(claim, monkeypatch):
+def test_other_data_turn_the_verdict(claim, monkeypatch, fewer_draws):
     """A test that plants truths has no power at another tolerance: give it the data of another truth."""
     row = CLAIMS.set_index("id", drop=False).loc[claim]
     change, verdict = OTHER[claim]

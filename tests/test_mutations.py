@@ -175,18 +175,18 @@ def warm():
         process.stdin.close()
 
 
-def run_tests(warm, log: Path, modules, words, **fault: str) -> int:
-    """Run unit tests, named by a word, against the library with a fault, up to the first that fails."""
-    tests = ["-q", "-x", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(ROOT), "-k", " or ".join(words)]
-    tests += [str(ROOT / "tests" / f"test_{module}.py") for module in modules]
+def run_tests(warm, log: Path, *named: tuple[str, str], **fault: str) -> int:
+    """Run unit tests, each named by module and word, against the library with a fault, up to the first that fails."""
+    named = [(f"test_{TESTS.get(module, module)}", word) for module, word in named]
+    words = " or ".join(f"({module} and {word})" for module, word in named)
+    tests = ["-q", "-x", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(ROOT), "-k", words]
+    tests += [str(ROOT / "tests" / f"{module}.py") for module in sorted({module for module, _ in named})]
     print(json.dumps({"tests": tests, "log": str(log)} | fault), file=warm.stdin, flush=True)
     return int(warm.stdout.readline())
 
 
 def test_library_without_faults_passes(warm, tmp_path):
-    modules, words = ({each[i] for each in FAULTS.values()} for i in (0, 1))
-    modules = {TESTS.get(module, module) for module in modules}
-    code = run_tests(warm, tmp_path / "log", sorted(modules), sorted(words))
+    code = run_tests(warm, tmp_path / "log", *sorted({(module, word) for module, word, *_ in FAULTS.values()}))
     assert code == 0, (tmp_path / "log").read_text()
 
 
@@ -197,8 +197,7 @@ def test_fault_is_caught(warm, tmp_path, fault):
     (file,) = (path for path in (ROOT / folder / f"{module}.py" for folder in folders) if path.exists())
     source = file.read_text()
     assert source.count(sound) == 1, f"the line for {fault!r} has changed: adapt it in this test"
-    tests = TESTS.get(module, module)
-    code = run_tests(warm, tmp_path / "log", [tests], [word], module=module, source=source.replace(sound, faulty))
+    code = run_tests(warm, tmp_path / "log", (module, word), module=module, source=source.replace(sound, faulty))
     report = (tmp_path / "log").read_text()
     assert code == 1, report
     # a test failed; the module could be read

@@ -10,7 +10,6 @@ import time
 from functools import partial
 
 import joblib
-import ladder
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +51,8 @@ def members(*models):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A ladder model after two steps."""
+    import ladder  # here: the processes of a sweep read this file, and torch would take each of them seconds
+
     return str(ladder.train(ladder.Cell("arithmetic", "3k", 0, 2), tmp_path_factory.mktemp("models")))
 
 
@@ -287,6 +288,8 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(tmp_path, monkeypatch):
     # from a server that has only read the modules
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
+    # which finds them by PYTHONPATH alone; without them each child would read them anew
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(str(ROOT / name) for name in ("", "tests", "tools")))
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload([__name__])
     finished = 0

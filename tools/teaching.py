@@ -73,6 +73,8 @@ def drawn(name: str) -> str:
 
 def chapter_links(text: str, up: str) -> str:
     """[[slug]] as a link to that chapter's page of the built book, with its number and title."""
+    if not CHAPTER.search(text):  # to read which chapters there are takes long
+        return text
     slugs = {file.stem: (number, file) for number, file in enumerate(notebooks.chapters(ROOT), 1)}
 
     def link(match: re.Match) -> str:
