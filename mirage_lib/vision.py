@@ -10,8 +10,7 @@ experiment      network, and what grows                              an item
 ==============  ===================================================  ===============================================
 
 The paper gives no widths and no training; these are ours. `train_all` trains a family from one seed. What five seeds
-gave is kept with the library, with its provenance: `stored`; the command `mirage vision` repeats it, and
-`scores.beside_kept` says how near a new training comes.
+gave is kept with the library, with its provenance: `stored`; the command `mirage vision` repeats it.
 """
 
 import hashlib
@@ -26,15 +25,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mirage_lib import images, items, kept
+from mirage_lib import images, items
 
 WIDTHS = {
     "autoencoder": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
     "omniglot": (2, 3, 4, 5, 6, 8, 12, 16, 24),
     "lenet": (1, 3, 5, 10, 14, 20, 30, 50, 80, 120, 200, 320),
 }
-# those that a page trains: the others take most of the time
-NOW = {"autoencoder": WIDTHS["autoencoder"][:8], "omniglot": (2, 4, 6, 12), "lenet": WIDTHS["lenet"]}
 DATA = {"autoencoder": images.photographs, "omniglot": images.characters, "lenet": images.digits}
 SEEDS = (0, 1, 2, 3, 4)
 LENGTH = 5  # images in a sequence
@@ -262,24 +259,6 @@ def _measured(family: str, data: images.ImageSet, width: int, seed: int, network
 
 
 # ---------------------------------------------------------------- whole families
-
-
-def seed_zero(family: str, data: images.ImageSet, look=()) -> Trained:
-    """Seed 0 of every width: those of NOW are trained, with their networks, the others are as they were kept.
-
-    look : widths whose networks a page looks into. Where MIRAGE_LIVE is 0 only these are trained, to look into, and all
-        items are the kept ones. Of data that nothing is kept of every width is trained.
-    """
-    if data.about["name"] not in KEPT[family]:
-        return train_all(family, data)
-    table = stored(family, data.about["name"])
-    table = table[table["seed"] == 0]
-    if not kept.live():
-        return Trained(train_all(family, data, widths=look).networks if look else {}, table.reset_index(drop=True))
-    trained = train_all(family, data, widths=NOW[family])
-    rest = table[~table["width"].isin(NOW[family])]
-    both = pd.concat([trained.items, rest]).sort_values("width", kind="stable", ignore_index=True)
-    return Trained(trained.networks, both)
 
 
 def train_all(family: str, data: images.ImageSet, seed: int = 0, widths=None, processes: int | None = None) -> Trained:

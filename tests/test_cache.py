@@ -1,6 +1,7 @@
 """A chapter runs again when, and only when, something that it computes with has changed."""
 
 import os
+import shutil
 
 import mirage_book
 import pytest
@@ -48,7 +49,7 @@ def test_change_runs_what_depends_on_it(book, changed, runs):
 
 
 LIVE_OR_KEPT = """```{code-cell} ipython3
-from mirage_lib import kept
+from mirage_lib.claims import kept
 
 print("live" if kept.live() else "from what is kept")
 ```
@@ -57,7 +58,11 @@ print("live" if kept.live() else "from what is kept")
 
 def test_switching_between_live_and_kept_answers_runs_what_depends_on_it(tmp_path):
     folder = sample_book.lay_out(tmp_path / "sample")
-    (folder / "mirage_lib" / "kept.py").write_text('import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n')
+    shutil.copy(sample_book.ROOT / "mirage_lib" / "__init__.py", folder / "mirage_lib")
+    live = 'import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n'
+    (folder / "book" / "claims").mkdir()
+    for name, text in {"__init__.py": "", "claims.toml": "", "kept.py": live}.items():
+        (folder / "book" / "claims" / name).write_text(text)
     sample_book.add_chapter(folder, "sample/live", LIVE_OR_KEPT)
     page = folder / "_build" / "html" / "book" / "sample/live.html"
     for words, runs, shown in (
@@ -92,6 +97,24 @@ def test_dependencies_follow_imports_and_take_the_data():
     root = sample_book.ROOT / "tests" / "sample"
     names = [path.name for path in mirage_book.dependencies(CHAPTER, root)]
     assert names == ["__init__.py", "chart.py", "more.json", "numbers.py", "requirements.txt"]
+
+
+@pytest.mark.parametrize(
+    ("source", "beside"),
+    [
+        ("from mirage_lib import claims", ["__init__.py", "claims.toml"]),
+        ("from mirage_lib.claims import kept", ["__init__.py", "claims.toml", "kept.py"]),
+        ('claims.deciders("rouge")', ["__init__.py", "claims.toml", "rouge.py"]),
+    ],
+)
+def test_dependencies_lie_beside_the_claims(source, beside):
+    root = sample_book.ROOT
+    chapter = f"```{{code-cell}} ipython3\nfrom mirage_lib import claims\n{source}\n```\n"
+    found = mirage_book.dependencies(chapter, root)
+    assert [path.name for path in found if path.parent == root / "book" / "claims"] == beside
+    # a chapter that takes no kept answers does not run again when they change
+    kept = {path for path in found if path.parent.name == "kept"}
+    assert bool(kept) == ("kept.py" in beside)
 
 
 def test_digest_depends_on_names_contents_and_python(tmp_path, monkeypatch):

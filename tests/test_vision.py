@@ -6,7 +6,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mirage_lib import cli, images, metrics, scores, vision
+from mirage_lib import cli, images, metrics, vision
+from mirage_lib.claims import networks
 from mirage_lib.items import validate
 
 STEPS = 3
@@ -122,7 +123,7 @@ def test_what_is_kept_says_where_it_comes_from(nothing_fetched, family, data):
 @pytest.mark.parametrize(("family", "width", "seed"), [("autoencoder", 1, 3), ("omniglot", 2, 1), ("lenet", 20, 4)])
 def test_what_is_kept_is_what_the_code_gives(nothing_fetched, family, width, seed):
     live = vision.FAMILIES[family](vision.DATA[family](), width, seed).items
-    row = scores.beside_kept(live, vision.stored(family), SCORES[family]).loc[width]
+    row = networks.beside_kept(live, vision.stored(family), SCORES[family]).loc[width]
     # the same on processors of one kind; another one rounds otherwise, and may go to where another seed went
     assert row["live"] == pytest.approx(row["kept"], rel=1e-3) or row["low"] * 0.97 < row["live"] < row["high"] * 1.03
 
@@ -146,7 +147,7 @@ def test_the_command_writes_a_file_with_its_provenance(monkeypatch, tmp_path):
     assert file.name in result.output.replace("\n", "")
     monkeypatch.setattr(vision, "FOLDER", tmp_path)
     table = vision.stored("autoencoder", "noise")
-    assert scores.seed_scores(table, SCORES["autoencoder"]).shape == (2, 2)
+    assert networks.seed_scores(table, SCORES["autoencoder"]).shape == (2, 2)
     assert table.attrs["about"]["data"] == {"name": "noise"}
 
 

@@ -5,8 +5,9 @@ import numpy as np
 from mirage_lib import compare, metrics, theory
 from mirage_lib.claims import Finding
 
-from . import decades, holds
+from . import holds
 from .planting import rates
+from .rises import decades
 
 
 def one_token(tolerance: float) -> Finding:

@@ -7,11 +7,10 @@ import pandas as pd
 
 from mirage_lib import compare, images, vision
 from mirage_lib.claims import Finding
-from mirage_lib.scores import seed_scores
 
-from . import at_seeds, steepest_step
+from .networks import at_seeds, seed_scores
 from .planting import rates
-from .rises import rise
+from .rises import rise, steepest_step
 
 WIDTHS = np.array(vision.WIDTHS["autoencoder"], float)
 CS = tuple(np.geomspace(1, 100, 21))  # thresholds, from few patches within to most

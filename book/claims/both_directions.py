@@ -10,7 +10,8 @@ from mirage_lib import compare, metrics, theory
 from mirage_lib.claims import Finding
 from mirage_lib.items import first_tokens
 
-from . import autoencoders, digits_all_or_nothing, ladder_answers, sequences_of_characters
+from . import autoencoders, digits_all_or_nothing, sequences_of_characters
+from .kept import ladder_answers
 from .planting import rates
 from .rises import moved, redrawn, rise
 

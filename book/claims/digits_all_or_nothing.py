@@ -8,7 +8,7 @@ import numpy as np
 from mirage_lib import compare, metrics, stats, vision
 from mirage_lib.claims import Finding
 
-from . import all_of
+from .networks import all_of
 from .planting import rates
 from .rises import moved, rise
 

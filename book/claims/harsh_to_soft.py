@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from mirage_lib import compare, items, kept, metrics, scores, stats, tasks
+from mirage_lib import compare, items, metrics, scores, stats, tasks
 from mirage_lib.claims import Finding
 
-from . import ladder_answers
+from . import kept
+from .kept import ladder_answers
 from .planting import Rates, jump, line, rates
 
 LONG = 8  # characters of a long answer

@@ -6,7 +6,12 @@ import pandas as pd
 from mirage_lib import metrics, scores, theory
 from mirage_lib.claims import Finding
 
-from . import decades, holds, late_share
+from . import holds
+from .rises import decades
+
+
+def late_share(scores: np.ndarray) -> float:
+    return float((scores[-1] - scores[len(scores) // 2]) / (scores[-1] - scores[0]))
 
 
 def linear_metric_smooth(tolerance: float) -> Finding:

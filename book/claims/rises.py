@@ -73,3 +73,21 @@ def redrawn(score, draws: int, seed: int = 0) -> np.ndarray:
     times = rng.multinomial(n, np.full(n, 1 / n), draws) / n
     seeds = rng.multinomial(score.shape[1], np.full(score.shape[1], 1 / score.shape[1]), draws) / score.shape[1]
     return np.einsum("dws,ds->dw", np.einsum("wsi,di->dws", np.asarray(score, float), times), seeds)
+
+
+def steepest_step(curve) -> float:
+    """Largest step between neighbouring sizes, as a share of the curve's range.
+
+    >>> steepest_step([0, 0.25, 0.25, 1])
+    0.75
+    """
+    return float(np.abs(np.diff(curve)).max() / np.ptp(curve))
+
+
+def decades(params: np.ndarray, accuracy: np.ndarray) -> float:
+    """Decades of N between 10 % and 90 % accuracy.
+
+    >>> round(decades([1e6, 1e9], [0, 1]), 9)
+    2.4
+    """
+    return float(np.diff(np.interp((0.1, 0.9), accuracy, np.log10(params)))[0])

@@ -9,11 +9,10 @@ import pandas as pd
 from mirage_lib import metrics, stats, vision
 from mirage_lib.claims import Finding
 from mirage_lib.items import first_tokens
-from mirage_lib.scores import seed_scores
 
-from . import at_seeds, steepest_step
+from .networks import at_seeds, seed_scores
 from .planting import rates
-from .rises import moved, redrawn, rise
+from .rises import moved, redrawn, rise, steepest_step
 
 DATA = vision.KEPT["omniglot"]
 DRAWS = 300

@@ -7,7 +7,8 @@ from mirage_lib import metrics, stats, theory
 from mirage_lib.claims import Finding
 from mirage_lib.items import items_table
 
-from . import decades, holds
+from . import holds
+from .rises import decades
 
 
 def gamma_accuracy(shape, scale):
