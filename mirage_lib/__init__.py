@@ -6,9 +6,10 @@ here, so that ``import mirage_lib`` is immediate.
 items       the table that every source writes and every metric reads
 theory      closed forms of the toy model, their corrections, and draws from the same models
 metrics     pure functions of an items table
-stats       intervals, the items that are needed, the emergence score and its null, fits
+stats       intervals, the items that are needed, the emergence score and its null
 scores      items scored: a row a task, family and model, with errors; curves with intervals
 compare     the shape of a curve: where it rises, how sharply
+forecast    what larger models will score, with an interval, and how often such intervals hold
 logs        what lm-evaluation-harness, inspect_ai and others wrote, as items or as scores
 published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them

@@ -1,14 +1,11 @@
-"""Uncertainty, resolution, sharpness and forecasts: what a curve of scores against scale can and cannot say."""
+"""Uncertainty, resolution and sharpness: what a curve of scores against scale can and cannot say."""
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import least_squares
-from scipy.special import expit
 from statsmodels.stats.proportion import proportion_confint
 
 
@@ -18,13 +15,6 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-
-
-class Fit(NamedTuple):
-    """A fitted curve: parameters by name, each an `Estimate` with a 95 % interval, and the curve itself."""
-
-    parameters: dict[str, Estimate]
-    predict: Callable
 
 
 class EmergenceTest(NamedTuple):
@@ -214,93 +204,6 @@ def _count_null(n_items: tuple[int, ...], right: int, seed: int) -> np.ndarray:
     return _emergence(rng.multivariate_hypergeometric(n_items, right, 10_000, method="marginals") / n_items)
 
 
-def fit_power_law(x, y) -> Fit:
-    """y = (x / c)^alpha, a straight line in logs, by least squares there; x, y > 0 and x not all the same.
-
-    The interval of c is the delta method's, in logs: c lies where y = 1, often far outside the data.
-
-    >>> fit = fit_power_law([1e6, 1e8, 1e10], [4.0, 2.0, 1.0])
-    >>> print(fit.parameters["alpha"].value.round(4), fit.predict(1e12).round(4))
-    -0.1505 0.5
-    """
-    x, y = _points(x, y, 3)
-    if (x <= 0).any() or (y <= 0).any() or np.ptp(x) == 0 or np.ptp(y) == 0:
-        raise ValueError("a power law needs x > 0 and y > 0, more than one of each; leave zeros out, and say so")
-    centre = np.log(x).mean()
-    line = stats.linregress(np.log(x) - centre, np.log(y))
-    t = stats.t.ppf(0.975, len(x) - 2)
-    log_c = centre - line.intercept / line.slope
-    log_c_se = math.hypot(line.intercept_stderr, line.intercept / line.slope * line.stderr) / abs(line.slope)
-    with np.errstate(over="ignore"):
-        c = Estimate(*np.exp([log_c, log_c - t * log_c_se, log_c + t * log_c_se]))
-    return Fit(
-        {"alpha": Estimate(line.slope, line.slope - t * line.stderr, line.slope + t * line.stderr), "c": c},
-        lambda new: np.exp(line.intercept + line.slope * (np.log(np.asarray(new, float)) - centre)),
-    )
-
-
-def fit_sigmoid(x, y) -> Fit:
-    """y = floor + (ceiling - floor) / (1 + exp(-slope (ln x - ln midpoint))), by least squares; x > 0, y in [0, 1].
-
-    >>> x = np.logspace(6, 11, 12)
-    >>> fit = fit_sigmoid(x, 0.25 + 0.5 * expit(2 * (np.log(x) - np.log(1e9))))
-    >>> print(fit.parameters["slope"].value.round(3), np.log10(fit.parameters["midpoint"].value).round(3))
-    2.0 9.0
-    """
-    x, y = _points(x, y, 5)
-    if (x <= 0).any() or (y < 0).any() or (y > 1).any() or np.ptp(x) == 0:
-        raise ValueError("a sigmoid needs x > 0, more than one, and scores y in [0, 1]")
-    logx = np.log(x)
-
-    def curve(theta, logx):
-        floor, ceiling, slope, midpoint = theta
-        return floor + (ceiling - floor) * expit(slope * (logx - midpoint))
-
-    width = max(np.ptp(logx), 1e-9)
-    bounds = ([0, 0, 0, logx.min() - 2 * width], [1, 1, np.inf, logx.max() + 2 * width])
-    starts = [
-        (np.clip(floor, 0.001, 0.999), np.clip(ceiling, 0.001, 0.999), slope / width, np.quantile(logx, share))
-        # rising and falling
-        for floor, ceiling in ((y.min(), y.max()), (y.min(), 1), (y.max(), y.min()), (y.max(), 0))
-        for slope in (4, 20)
-        for share in (0.1, 0.3, 0.5, 0.7, 0.9)
-    ]
-
-    def misfit(theta):
-        return curve(theta, logx) - y
-
-    # the sum of squares has several valleys: go down from the best of a grid of starts
-    starts = sorted(starts, key=lambda start: (misfit(start) ** 2).sum())[:3]
-    fits = [least_squares(misfit, start, bounds=bounds, x_scale="jac", max_nfev=100) for start in starts]
-    best = min(fits, key=lambda fit: fit.cost)
-    _, sizes, directions = np.linalg.svd(best.jac)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # a direction that the points do not fix has an infinite error, which a pseudo-inverse would call zero
-        spread = np.where(sizes > 1e-8 * sizes[0], 1 / sizes, np.inf)[:, None]
-        error = np.sqrt((np.where(np.abs(directions) > 1e-6, spread * directions, 0.0) ** 2).sum(0))
-    residual_se = math.sqrt(2 * best.cost / (len(x) - 4))
-    half = stats.t.ppf(0.975, len(x) - 4) * error * max(residual_se, 1e-12)
-    ends = [Estimate(v, v - h, v + h) for v, h in zip(best.x, half, strict=True)]
-    parameters = dict(zip(("floor", "ceiling", "slope", "midpoint"), ends, strict=True))
-    with np.errstate(over="ignore"):
-        parameters["midpoint"] = Estimate(*np.exp(ends[3]))
-    return Fit(parameters, lambda new: curve(best.x, np.log(np.asarray(new, float))))
-
-
-def forecast_error(x, y, fit, held_out: int) -> float:
-    """RMSE on the `held_out` largest models of a curve fitted to the smaller ones; fit(x, y) returns a `Fit`.
-
-    >>> forecast_error([1, 10, 100, 1000], [8.0, 4.0, 2.0, 1.0], fit_power_law, held_out=1) < 1e-12
-    True
-    """
-    x, y = _points(x, y, 1)
-    if not 0 < held_out < len(x):
-        raise ValueError(f"held_out must leave models on both sides: between 1 and {len(x) - 1}")
-    order = np.argsort(x, kind="stable")
-    small, large = order[:-held_out], order[-held_out:]
-    return float(np.sqrt(np.mean((fit(x[small], y[small]).predict(x[large]) - y[large]) ** 2)))
-
-
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise ValueError(f"a level lies between 0 and 1, such as 0.95: not {level}")
@@ -313,10 +216,3 @@ def _finite(scores) -> np.ndarray:
             f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite: leave those items out"
         )
     return scores
-
-
-def _points(x, y, least: int) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    if x.shape != y.shape or x.ndim != 1 or len(x) < least or not (np.isfinite(x) & np.isfinite(y)).all():
-        raise ValueError(f"x and y must be one-dimensional, finite, of one length and at least {least} long")
-    return x, y

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from scipy.optimize import least_squares
 
-from mirage_lib import claims, compare, metrics, published, scores, stats, theory, vision
+from mirage_lib import claims, compare, forecast, metrics, published, scores, stats, theory, vision
 from mirage_lib.claims import kept
 from mirage_lib.items import first_tokens
 
@@ -53,7 +53,7 @@ def rise(words: int) -> tuple[float, float]:
 def miss(words: int) -> float:
     """By what share of the way a line in log size through the five smallest models misses the largest one."""
     score = all_right(words)
-    line = compare.straight_line(sizes()[:5], score[:5]).predict(sizes()[-1:])[0]
+    line = forecast.straight_line(sizes()[:5], score[:5]).predict(sizes()[-1:])[0]
     return (line - score[-1]) / (score[-1] - score[0])
 
 

@@ -19,7 +19,7 @@ LEVELS = [
     ["tasks", "families"],
     ["passes"],
     ["lm", "vision"],
-    ["scores", "compare"],
+    ["scores", "compare", "forecast"],
     ["logs"],
     ["sweep", "audit"],
     ["figures"],

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mirage_lib import stats, theory
+from mirage_lib import forecast, stats, theory
 from mirage_lib.claims import Finding
 
 from . import holds
@@ -92,7 +92,7 @@ def zeros_flatten_law(tolerance: float) -> Finding:
     for share in rng.binomial(n, p**4, size=(200, 7)) / n:
         seen = share > 0
         if seen.sum() > 2:
-            slopes.append(stats.fit_power_law(params[seen], -np.log(share[seen])).parameters["alpha"].value)
+            slopes.append(forecast.power_law(params[seen], -np.log(share[seen])).parameters["alpha"].value)
     slope = np.median(slopes)
     return holds(slope - alpha > tolerance, f"median slope {slope:.3f} where the law has {alpha}")
 

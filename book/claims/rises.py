@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from mirage_lib import stats
+from mirage_lib import forecast
 
 
 class Rise(NamedTuple):
@@ -48,17 +48,17 @@ def moved(x, curve, shift: float = 0.0, factor: float = 1.0) -> np.ndarray:
     return np.interp(place + (log - shift - place) / factor, log, curve)
 
 
-def miss(x, score, fit=stats.fit_sigmoid) -> float:
+def miss(x, score, fit=forecast.s_curve) -> float:
     """Error of forecasting the larger half of the sizes from the smaller, as a share of the height of the curve.
 
-    fit : x, y -> `stats.Fit`; by default an S-shaped curve, for scores from 0 to 1. A root mean square; the middle one
-        of an odd number of sizes is known.
+    fit : x, y -> `forecast.Fit`; by default an S-shaped curve, for scores from 0 to 1. A root mean square; the middle
+        one of an odd number of sizes is known.
 
     >>> from mirage_lib import compare
-    >>> round(miss([1, 10, 100, 1000], [0, 0.1, 0.2, 0.3], compare.straight_line), 9)
+    >>> round(miss([1, 10, 100, 1000], [0, 0.1, 0.2, 0.3], forecast.straight_line), 9)
     0.0
     """
-    return stats.forecast_error(x, score, fit, len(score) // 2) / float(np.ptp(score))
+    return forecast.error(x, score, fit, len(score) // 2) / float(np.ptp(score))
 
 
 def redrawn(score, draws: int, seed: int = 0) -> np.ndarray:
