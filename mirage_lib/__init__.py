@@ -17,7 +17,6 @@ tasks       prompts and targets: few-shot arithmetic, text to go on with, a memo
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
 passes      forward passes of a language model: batches, shared beginnings, answers
 lm          a language model asked a task, as an items table
-vision      families of image networks from small to large, trained from seeds
 sweep       every checkpoint of a family asked every task, into a folder that a killed run fills further
 audit       whose doing a jump is: the test set's, the sizes', the metric's or the model's
 figures     one style for every figure

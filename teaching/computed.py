@@ -10,8 +10,8 @@ from itertools import combinations
 import numpy as np
 from scipy.optimize import least_squares
 
-from mirage_lib import claims, compare, forecast, metrics, published, scores, stats, theory, vision
-from mirage_lib.claims import kept
+from mirage_lib import claims, compare, forecast, metrics, published, scores, stats, theory
+from mirage_lib.claims import kept, vision
 from mirage_lib.items import first_tokens
 
 TOY = {"c": 5e8, "alpha": -0.35}  # the book's imagined task

@@ -5,12 +5,13 @@ from itertools import combinations
 
 import numpy as np
 
-from mirage_lib import compare, forecast, metrics, stats, vision
+from mirage_lib import compare, forecast, metrics, stats
 from mirage_lib.claims import Finding
 
-from .networks import all_of
+from . import vision
 from .planting import rates
 from .rises import moved, rise
+from .vision import all_of
 
 FIVE = 5  # the paper's largest K
 
