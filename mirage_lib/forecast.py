@@ -211,7 +211,8 @@ def interval(x, y, rule, new, spread: float) -> Estimate:
 def coverage(curves, rule, held_out: int, level=0.8, least=3) -> np.ndarray:
     """Share of the `held_out` largest sizes' scores, hidden, that lie in their intervals: one number a curve.
 
-    The spread is that of all curves without their hidden sizes. Arguments and errors are those of `spread`.
+    The spread is that of all curves without their hidden sizes; arguments are those of `spread`. Curves of one family
+    are no independent trials. Raises ValueError as `spread` does, and for a `held_out` that leaves no size.
 
     >>> curves = [(np.geomspace(1, 1e6, 7), [0, 0.1, 0.2, 0.3, 0.4, 0.5, end]) for end in (0.6, 0.9)]
     >>> coverage(curves, last_value, held_out=1).tolist()
@@ -219,8 +220,11 @@ def coverage(curves, rule, held_out: int, level=0.8, least=3) -> np.ndarray:
     """
     parts = []
     for each in curves:
-        x, y = _points(*each, held_out + 1)
-        small = x <= np.unique(x)[-held_out - 1]
+        x, y = _points(*each, 1)
+        sizes = np.unique(x)
+        if not 0 < held_out < len(sizes):
+            raise ValueError(f"held_out must leave sizes on both sides: between 1 and {len(sizes) - 1} sizes")
+        small = x <= sizes[-held_out - 1]
         parts.append((x[small], y[small], x[~small], y[~small]))
     wide = spread([part[:2] for part in parts], rule, level, least)
     said = [(interval(x, y, rule, new, wide), truth) for x, y, new, truth in parts]

@@ -180,82 +180,10 @@ def test_emergence_test_sees_a_jump_and_not_a_line():
         stats.emergence_test(line, noise=0.0)
 
 
-def test_power_law_fit_recovers_what_was_planted_and_its_intervals_cover():
-    rng = np.random.default_rng(1)
-    x = np.logspace(6, 10, 9)
-    inside = []
-    for _ in range(300):
-        y = (x / 1e12) ** -0.1 * np.exp(0.02 * rng.standard_normal(9))
-        fit = stats.fit_power_law(x, y)
-        alpha, c = fit.parameters["alpha"], fit.parameters["c"]
-        inside.append((alpha.low <= -0.1 <= alpha.high, c.low <= 1e12 <= c.high))
-    assert fit.predict(x) == pytest.approx(y, rel=0.1)
-    assert fit.predict(c.value) == pytest.approx(1)
-    assert (np.mean(inside, axis=0) > 0.91).all()
-    with pytest.raises(ValueError, match="x > 0 and y > 0"):
-        stats.fit_power_law(x, y - y[0])
-    with pytest.raises(ValueError, match="at least 3 long"):
-        stats.fit_power_law(x[:2], y[:2])
-
-
-def test_sigmoid_fit_recovers_what_was_planted_and_its_intervals_cover():
-    rng = np.random.default_rng(1)
-    x = np.logspace(6, 12, 25)
-    truth = {"floor": 0.25, "ceiling": 0.8, "slope": 1.5, "midpoint": 1e9}
-    clean = 0.25 + 0.55 / (1 + (x / 1e9) ** -1.5)
-    inside = []
-    for _ in range(60):
-        fit = stats.fit_sigmoid(x, np.clip(clean + 0.01 * rng.standard_normal(25), 0, 1))
-        inside.append([fit.parameters[name].low <= value <= fit.parameters[name].high for name, value in truth.items()])
-    assert (np.mean(inside, axis=0) > 0.85).all()
-    assert fit.predict(x) == pytest.approx(clean, abs=0.02)
-    with pytest.raises(ValueError, match=r"scores y in \[0, 1\]"):
-        stats.fit_sigmoid(x, 2 * clean)
-
-
-def test_a_sigmoid_may_fall():
-    rng = np.random.default_rng(0)
-    x = np.logspace(6, 11, 10)
-    for _ in range(20):
-        y = 0.1 + 0.8 / (1 + (x / 10 ** rng.uniform(7, 10)) ** rng.uniform(0.5, 2))
-        y = (y + rng.normal(0, 0.01, 10)).clip(0, 1)
-        up, down = (np.sqrt(np.mean((stats.fit_sigmoid(x, s).predict(x) - s) ** 2)) for s in (1 - y, y))
-        assert down == pytest.approx(up, abs=0.003) and down < 0.03
-
-
-@pytest.mark.parametrize(
-    ("fit", "y"), [(stats.fit_sigmoid, [0.1, 0.2, 0.3, 0.4, 0.5]), (stats.fit_power_law, [1, 2, 3, 4, 5])]
-)
-def test_points_that_fix_no_curve_are_refused(fit, y):
-    with pytest.raises(ValueError, match="more than one"):
-        fit([5.0] * 5, y)
-    if fit is stats.fit_power_law:
-        with pytest.raises(ValueError, match="more than one of each"):
-            fit([1, 2, 3], [2, 2, 2])
-
-
 def test_a_statistic_that_is_not_always_a_number_has_no_interval():
     with pytest.raises(ValueError, match=r"NaN in \d+ of 2000 resamples"):
         stats.bootstrap([1.0, 2.0, 3.0], lambda s: np.nan if s[0] == 3 else s.mean())
     assert np.isnan(stats.bootstrap([1.0, 2.0], lambda s: np.nan)).all()
-
-
-def test_a_sigmoid_says_what_the_points_do_not_fix():
-    rng = np.random.default_rng(0)
-    fit = stats.fit_sigmoid(np.logspace(6, 9, 12), 0.25 + 0.005 * rng.standard_normal(12))  # nothing but the floor
-    slope, midpoint = fit.parameters["slope"], fit.parameters["midpoint"]
-    assert not np.isfinite([slope.low, slope.high]).all() or slope.high - slope.low > 10
-    assert midpoint.high > 30 * midpoint.low  # of a thousandfold range of x
-
-
-def test_forecast_error_holds_out_the_largest():
-    x, y = np.array([1e9, 1e6, 1e8, 1e7]), np.array([9.0, 8.0, 2.0, 4.0])
-    assert stats.forecast_error(x, y, stats.fit_power_law, held_out=1) == pytest.approx(8.0)  # 8, 4, 2 foretell 1
-    for held_out in (0, 4):
-        with pytest.raises(ValueError, match="between 1 and 3"):
-            stats.forecast_error(x, y, stats.fit_power_law, held_out)
-    with pytest.raises(ValueError, match="of one length"):
-        stats.forecast_error(x, y[:2], stats.fit_power_law, 1)
 
 
 @pytest.mark.parametrize("n", [20, 50, 300])
