@@ -17,13 +17,6 @@ class Estimate(NamedTuple):
     high: float
 
 
-class EmergenceTest(NamedTuple):
-    """An emergence score and the chance that a curve of the null scores as high."""
-
-    score: float
-    p_value: float
-
-
 def wilson(successes, n, level=0.95) -> Estimate:
     """Share of successes with its Wilson (1927) interval, honest at 0 and n; arrays broadcast; NaN where n = 0.
 
@@ -151,9 +144,9 @@ def _emergence(curves: np.ndarray) -> np.ndarray:
         return np.where(height == 0, 0.0, height / step)
 
 
-@lru_cache  # the test of every curve asks for the same one
-def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
-    """Sorted emergence scores of curves without a jump: a straight line plus Gaussian noise, shape (draws,).
+@lru_cache  # every curve asks for the same one
+def emergence_null(n_points, trend=0.0) -> np.ndarray:
+    """Sorted emergence scores of curves without a jump: a straight line plus Gaussian noise, shape (20_000,).
 
     trend : rise from one model to the next, in standard deviations of the noise of one score. 0 is pure noise. A steep
         line scores n_points - 1 without any jump: the score grows with the number of points.
@@ -161,47 +154,10 @@ def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
     >>> bool(abs(np.quantile(emergence_null(8), 0.95) - 5.1) < 0.2)
     True
     """
-    noise = np.random.default_rng(seed).standard_normal((draws, n_points))
+    noise = np.random.default_rng(0).standard_normal((20_000, n_points))
     null = np.sort(_emergence(noise + trend * np.arange(n_points)))
     null.flags.writeable = False
     return null
-
-
-def emergence_test(scores, noise=None, seed=0, n_items=None) -> EmergenceTest:
-    """Emergence score with its p-value against curves of as many points that have no jump.
-
-    noise : standard error of one score. If given, the null is a straight line of the same rise with that noise;
-        otherwise pure noise, which asks the weaker question whether there is more than chance at all: a straight line
-        passes, too.
-    n_items : right-or-wrong items, of every model or one number a model. If given, the null is counts: as many right
-        answers, dealt to all models' items at random, so the test is exact (Fisher 1935). Gaussian noise never scores
-        infinity, counts of few items often do. For other scores from 0 to 1 it errs on the safe side.
-
-    >>> emergence_test([0.0, 0.0, 0.01, 0.0, 0.01, 0.0, 0.6, 0.9], noise=0.01).p_value < 0.01
-    True
-    """
-    scores = np.asarray(scores, float)
-    score = emergence_score(scores)
-    if noise is not None and not noise > 0:
-        raise ValueError("noise is the standard error of one score: above 0")
-    if n_items is not None:
-        n_items = np.broadcast_to(np.asarray(n_items, int), scores.shape)
-        if (n_items < 1).any() or (scores < 0).any() or (scores > 1).any():
-            raise ValueError("counts need at least one item a model, and scores from 0 to 1")
-        null = _count_null(tuple(n_items.tolist()), round((scores * n_items).sum()), seed)
-    else:
-        trend = 0.0 if noise is None else (scores[-1] - scores[0]) / (len(scores) - 1) / noise
-        null = emergence_null(len(scores), trend, seed=seed)
-    # one added above and below: the observed curve is itself a draw under the null (Davison & Hinkley 1997, 4.11)
-    as_high = (null >= score) | np.isclose(null, score, rtol=1e-9)
-    return EmergenceTest(score, float((1 + as_high.sum()) / (1 + len(null))))
-
-
-@lru_cache
-def _count_null(n_items: tuple[int, ...], right: int, seed: int) -> np.ndarray:
-    """Emergence scores of models that share so many right answers at random, each with its number of items."""
-    rng = np.random.default_rng(seed)
-    return _emergence(rng.multivariate_hypergeometric(n_items, right, 10_000, method="marginals") / n_items)
 
 
 def _check_level(level: float) -> None:
