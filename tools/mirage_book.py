@@ -50,7 +50,7 @@ def imported(source: str, package: Path) -> set[Path]:
             paths = [alias.name for alias in node.names]
             # `import mirage_lib` can reach every module through attributes
             if name in paths:
-                return set(package.glob("*.py"))
+                found |= set(package.glob("*.py"))
         elif isinstance(node, ast.ImportFrom):
             base = name if node.level else node.module or ""
             base += f".{node.module}" if node.level and node.module else ""

@@ -56,10 +56,10 @@ def largest_step(curves) -> np.ndarray:
 
 
 def jump_found(sizes, n_items: int) -> Rates:
-    """How often models of these sizes tell a jump from the toy's law for ten tokens by their largest step, each asked n_items.
+    """How often models of these sizes, each asked n_items of ten tokens, tell a jump from the toy's law.
 
-    A jump has the law's first and last accuracy and lies anywhere between the last two of the paper's sizes. A curve
-    is called one if its largest step is above the 95 % quantile of exams of the law.
+    A jump has the law's first and last accuracy and lies anywhere between the last two of the paper's sizes. A curve is
+    called one if its largest step is above the 95 % quantile of exams of the law.
     """
     rng, sizes = np.random.default_rng(8), np.asarray(sizes, float)
     p = theory.accuracy(theory.token_probability(theory.scaling_law(sizes, c=5e8, alpha=-0.35)), 10)
