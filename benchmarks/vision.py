@@ -1,8 +1,8 @@
 """Time five seeds of small image networks trained one after the other beside all in one batch: `make bench`.
 
-The batch is `torch.func.vmap` over the weights of the five; the loop is what `mirage_lib.vision` does. One thread, the
-same first weights and images on both sides, in turn, and the fastest of three counts. Both must end with the same
-weights, but for a twentieth of the way that they went.
+The batch is `torch.func.vmap` over the weights of the five; the loop is what `mirage_lib.claims.vision` does. One
+thread, the same first weights and images on both sides, in turn, and the fastest of three counts. Both must end with
+the same weights, but for a twentieth of the way that they went.
 """
 
 import copy
@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from mirage_lib import vision
+from mirage_lib.claims import vision
 
 SEEDS, STEPS, BATCH = 5, 20, 32
 WIDTHS = {"lenet": (20, 40, 80, 160, 320), "autoencoder": (1, 4, 16, 64)}

@@ -11,7 +11,8 @@ import pandas as pd
 import typer
 from typer.core import TyperGroup
 
-from mirage_lib import audit, families, images, lm, logs, metrics, report, scores, sweep, tasks, vision
+from mirage_lib import audit, families, images, lm, logs, metrics, report, scores, sweep, tasks
+from mirage_lib.claims import vision
 from mirage_lib.items import ItemsError, read, validate, write
 
 # what a user can do something about; anything else is a fault of the program and keeps its traceback

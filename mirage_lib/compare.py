@@ -1,10 +1,7 @@
-"""The shape of a curve of scores against scale: where it rises, how sharply; what a forecast has to beat."""
+"""The shape of a curve of scores against scale: where it rises, how sharply."""
 
 import numpy as np
 from scipy.optimize import isotonic_regression
-from scipy.stats import linregress
-
-from mirage_lib import stats
 
 SHARP = 0.5  # a rise is sharp when its middle 80 % takes less than this share of the range of scale
 
@@ -38,23 +35,3 @@ def rise(x, score) -> tuple[float, float]:
     """
     early, half, late = on_the_way(x, score)
     return float(10**half), float(late - early)
-
-
-def straight_line(x, y) -> stats.Fit:
-    """A straight line in log x by least squares.
-
-    >>> straight_line([1, 10, 100], [0.1, 0.2, 0.3]).predict([1000]).round(3).tolist()
-    [0.4]
-    """
-    line = linregress(np.log(np.asarray(x, float)), y)
-    return stats.Fit({}, lambda new: line.intercept + line.slope * np.log(np.asarray(new, float)))
-
-
-def last_value(x, y) -> stats.Fit:
-    """The forecast that nothing changes: every larger model scores what the largest known one does.
-
-    >>> last_value([1, 10, 100], [0.1, 0.2, 0.4]).predict([1000, 10000]).tolist()
-    [0.4, 0.4]
-    """
-    last = np.asarray(y, float)[np.argmax(x)]
-    return stats.Fit({}, lambda new: np.full(np.shape(new), last))

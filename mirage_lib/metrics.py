@@ -6,8 +6,6 @@ once and gives one number. Every metric names the columns it needs in its first 
 with gaps, empty or of the wrong type raises `ItemsError`.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 from rapidfuzz import process
@@ -87,30 +85,6 @@ def token_edit_distance(items: pd.DataFrame) -> pd.Series:
     output, target = ragged(items, "output").lists(), ragged(items, "target").lists()
     distance = process.cpdist(output, target, scorer=Levenshtein.distance, dtype=np.int64)
     return _scores(items, distance, "token_edit_distance")
-
-
-def rouge_l_sum(items: pd.DataFrame, newline: int) -> pd.Series:
-    """ROUGE-L-sum F1 of the answer, over token ids; the token `newline` ends a line. Needs `output` and `target`.
-
-    Lines are matched by the union of longest common subsequences (Lin 2004), as Google's `rouge_score` does it.
-
-    >>> rouge_l_sum(items_table(output=[[1, 2, 0, 3]], target=[[1, 2, 0, 4]]), newline=0).round(3).tolist()
-    [0.667]
-    """
-    validate(items, "output", "target")
-    from rouge_score.rouge_scorer import RougeScorer  # takes half a second to load, and one chapter needs it
-
-    # a word is a token id
-    scorer = RougeScorer(["rougeLsum"], tokenizer=SimpleNamespace(tokenize=str.split))
-    texts = [
-        [
-            "".join("\n" if token == newline else f"{token} " for token in tokens)
-            for tokens in ragged(items, name).lists()
-        ]
-        for name in ("target", "output")
-    ]
-    score = [scorer.score(target, output)["rougeLsum"].fmeasure for target, output in zip(*texts, strict=True)]
-    return _scores(items, score, "rouge_l_sum")
 
 
 def multiple_choice_grade(items: pd.DataFrame) -> pd.Series:

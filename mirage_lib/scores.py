@@ -64,34 +64,6 @@ def curve(items: pd.DataFrame, metric, by: str = "params", level: float = 0.95) 
     return pd.DataFrame(rows, columns=["x", "value", "low", "high", "n"])
 
 
-def seed_scores(items: pd.DataFrame, metric, by: str = "width") -> pd.DataFrame:
-    """Mean score by width, or by another column, one column a seed of training.
-
-    >>> from mirage_lib import metrics, vision
-    >>> seed_scores(vision.stored("lenet"), metrics.exact_match).shape
-    (12, 5)
-    """
-    questions = _questions(items, [metric], [by, "seed"])
-    return questions.groupby([by, "seed"])[questions.columns[-1]].mean().unstack("seed")
-
-
-def beside_kept(live: pd.DataFrame, kept: pd.DataFrame, metric) -> pd.DataFrame:
-    """A new training beside the kept ones: a row a width with the mean score of `live`, and of `kept` for its seed.
-
-    `low` and `high` are the lowest and the highest of all kept seeds. Raises ValueError if the data were not the same,
-    and unless `live` has one of the kept seeds.
-    """
-    if set(live["task"]) != set(kept["task"]):
-        raise ValueError(f"trained on {live['task'].iloc[0]!r}, to be compared with {kept['task'].iloc[0]!r}")
-    seeds, mine = (seed_scores(each, metric) for each in (kept, live))
-    if len(mine.columns) != 1 or mine.columns[0] not in seeds:
-        raise ValueError(
-            f"seeds {list(mine.columns)} beside the kept {list(seeds)}: choose one, as live[live['seed'] == 0]"
-        )
-    (seed,) = mine.columns
-    return pd.DataFrame({"live": mine[seed], "kept": seeds[seed], "low": seeds.min(axis=1), "high": seeds.max(axis=1)})
-
-
 def _questions(items: pd.DataFrame, metrics, by: list[str]) -> pd.DataFrame:
     """A row a question: the columns of `by`, its number where there is one, its mean score by each metric."""
     validate(items)

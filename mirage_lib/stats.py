@@ -1,14 +1,11 @@
-"""Uncertainty, resolution, sharpness and forecasts: what a curve of scores against scale can and cannot say."""
+"""Uncertainty, resolution and sharpness: what a curve of scores against scale can and cannot say."""
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import least_squares
-from scipy.special import expit
 from statsmodels.stats.proportion import proportion_confint
 
 
@@ -18,20 +15,6 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-
-
-class Fit(NamedTuple):
-    """A fitted curve: parameters by name, each an `Estimate` with a 95 % interval, and the curve itself."""
-
-    parameters: dict[str, Estimate]
-    predict: Callable
-
-
-class EmergenceTest(NamedTuple):
-    """An emergence score and the chance that a curve of the null scores as high."""
-
-    score: float
-    p_value: float
 
 
 def wilson(successes, n, level=0.95) -> Estimate:
@@ -161,9 +144,9 @@ def _emergence(curves: np.ndarray) -> np.ndarray:
         return np.where(height == 0, 0.0, height / step)
 
 
-@lru_cache  # the test of every curve asks for the same one
-def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
-    """Sorted emergence scores of curves without a jump: a straight line plus Gaussian noise, shape (draws,).
+@lru_cache  # every curve asks for the same one
+def emergence_null(n_points, trend=0.0) -> np.ndarray:
+    """Sorted emergence scores of curves without a jump: a straight line plus Gaussian noise, shape (20_000,).
 
     trend : rise from one model to the next, in standard deviations of the noise of one score. 0 is pure noise. A steep
         line scores n_points - 1 without any jump: the score grows with the number of points.
@@ -171,134 +154,10 @@ def emergence_null(n_points, trend=0.0, draws=20_000, seed=0) -> np.ndarray:
     >>> bool(abs(np.quantile(emergence_null(8), 0.95) - 5.1) < 0.2)
     True
     """
-    noise = np.random.default_rng(seed).standard_normal((draws, n_points))
+    noise = np.random.default_rng(0).standard_normal((20_000, n_points))
     null = np.sort(_emergence(noise + trend * np.arange(n_points)))
     null.flags.writeable = False
     return null
-
-
-def emergence_test(scores, noise=None, seed=0, n_items=None) -> EmergenceTest:
-    """Emergence score with its p-value against curves of as many points that have no jump.
-
-    noise : standard error of one score. If given, the null is a straight line of the same rise with that noise;
-        otherwise pure noise, which asks the weaker question whether there is more than chance at all: a straight line
-        passes, too.
-    n_items : right-or-wrong items, of every model or one number a model. If given, the null is counts: as many right
-        answers, dealt to all models' items at random, so the test is exact (Fisher 1935). Gaussian noise never scores
-        infinity, counts of few items often do. For other scores from 0 to 1 it errs on the safe side.
-
-    >>> emergence_test([0.0, 0.0, 0.01, 0.0, 0.01, 0.0, 0.6, 0.9], noise=0.01).p_value < 0.01
-    True
-    """
-    scores = np.asarray(scores, float)
-    score = emergence_score(scores)
-    if noise is not None and not noise > 0:
-        raise ValueError("noise is the standard error of one score: above 0")
-    if n_items is not None:
-        n_items = np.broadcast_to(np.asarray(n_items, int), scores.shape)
-        if (n_items < 1).any() or (scores < 0).any() or (scores > 1).any():
-            raise ValueError("counts need at least one item a model, and scores from 0 to 1")
-        null = _count_null(tuple(n_items.tolist()), round((scores * n_items).sum()), seed)
-    else:
-        trend = 0.0 if noise is None else (scores[-1] - scores[0]) / (len(scores) - 1) / noise
-        null = emergence_null(len(scores), trend, seed=seed)
-    # one added above and below: the observed curve is itself a draw under the null (Davison & Hinkley 1997, 4.11)
-    as_high = (null >= score) | np.isclose(null, score, rtol=1e-9)
-    return EmergenceTest(score, float((1 + as_high.sum()) / (1 + len(null))))
-
-
-@lru_cache
-def _count_null(n_items: tuple[int, ...], right: int, seed: int) -> np.ndarray:
-    """Emergence scores of models that share so many right answers at random, each with its number of items."""
-    rng = np.random.default_rng(seed)
-    return _emergence(rng.multivariate_hypergeometric(n_items, right, 10_000, method="marginals") / n_items)
-
-
-def fit_power_law(x, y) -> Fit:
-    """y = (x / c)^alpha, a straight line in logs, by least squares there; x, y > 0 and x not all the same.
-
-    The interval of c is the delta method's, in logs: c lies where y = 1, often far outside the data.
-
-    >>> fit = fit_power_law([1e6, 1e8, 1e10], [4.0, 2.0, 1.0])
-    >>> print(fit.parameters["alpha"].value.round(4), fit.predict(1e12).round(4))
-    -0.1505 0.5
-    """
-    x, y = _points(x, y, 3)
-    if (x <= 0).any() or (y <= 0).any() or np.ptp(x) == 0 or np.ptp(y) == 0:
-        raise ValueError("a power law needs x > 0 and y > 0, more than one of each; leave zeros out, and say so")
-    centre = np.log(x).mean()
-    line = stats.linregress(np.log(x) - centre, np.log(y))
-    t = stats.t.ppf(0.975, len(x) - 2)
-    log_c = centre - line.intercept / line.slope
-    log_c_se = math.hypot(line.intercept_stderr, line.intercept / line.slope * line.stderr) / abs(line.slope)
-    with np.errstate(over="ignore"):
-        c = Estimate(*np.exp([log_c, log_c - t * log_c_se, log_c + t * log_c_se]))
-    return Fit(
-        {"alpha": Estimate(line.slope, line.slope - t * line.stderr, line.slope + t * line.stderr), "c": c},
-        lambda new: np.exp(line.intercept + line.slope * (np.log(np.asarray(new, float)) - centre)),
-    )
-
-
-def fit_sigmoid(x, y) -> Fit:
-    """y = floor + (ceiling - floor) / (1 + exp(-slope (ln x - ln midpoint))), by least squares; x > 0, y in [0, 1].
-
-    >>> x = np.logspace(6, 11, 12)
-    >>> fit = fit_sigmoid(x, 0.25 + 0.5 * expit(2 * (np.log(x) - np.log(1e9))))
-    >>> print(fit.parameters["slope"].value.round(3), np.log10(fit.parameters["midpoint"].value).round(3))
-    2.0 9.0
-    """
-    x, y = _points(x, y, 5)
-    if (x <= 0).any() or (y < 0).any() or (y > 1).any() or np.ptp(x) == 0:
-        raise ValueError("a sigmoid needs x > 0, more than one, and scores y in [0, 1]")
-    logx = np.log(x)
-
-    def curve(theta, logx):
-        floor, ceiling, slope, midpoint = theta
-        return floor + (ceiling - floor) * expit(slope * (logx - midpoint))
-
-    width = max(np.ptp(logx), 1e-9)
-    bounds = ([0, 0, 0, logx.min() - 2 * width], [1, 1, np.inf, logx.max() + 2 * width])
-    starts = [
-        (np.clip(floor, 0.001, 0.999), np.clip(ceiling, 0.001, 0.999), slope / width, np.quantile(logx, share))
-        # rising and falling
-        for floor, ceiling in ((y.min(), y.max()), (y.min(), 1), (y.max(), y.min()), (y.max(), 0))
-        for slope in (4, 20)
-        for share in (0.1, 0.3, 0.5, 0.7, 0.9)
-    ]
-
-    def misfit(theta):
-        return curve(theta, logx) - y
-
-    # the sum of squares has several valleys: go down from the best of a grid of starts
-    starts = sorted(starts, key=lambda start: (misfit(start) ** 2).sum())[:3]
-    fits = [least_squares(misfit, start, bounds=bounds, x_scale="jac", max_nfev=100) for start in starts]
-    best = min(fits, key=lambda fit: fit.cost)
-    _, sizes, directions = np.linalg.svd(best.jac)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # a direction that the points do not fix has an infinite error, which a pseudo-inverse would call zero
-        spread = np.where(sizes > 1e-8 * sizes[0], 1 / sizes, np.inf)[:, None]
-        error = np.sqrt((np.where(np.abs(directions) > 1e-6, spread * directions, 0.0) ** 2).sum(0))
-    residual_se = math.sqrt(2 * best.cost / (len(x) - 4))
-    half = stats.t.ppf(0.975, len(x) - 4) * error * max(residual_se, 1e-12)
-    ends = [Estimate(v, v - h, v + h) for v, h in zip(best.x, half, strict=True)]
-    parameters = dict(zip(("floor", "ceiling", "slope", "midpoint"), ends, strict=True))
-    with np.errstate(over="ignore"):
-        parameters["midpoint"] = Estimate(*np.exp(ends[3]))
-    return Fit(parameters, lambda new: curve(best.x, np.log(np.asarray(new, float))))
-
-
-def forecast_error(x, y, fit, held_out: int) -> float:
-    """RMSE on the `held_out` largest models of a curve fitted to the smaller ones; fit(x, y) returns a `Fit`.
-
-    >>> forecast_error([1, 10, 100, 1000], [8.0, 4.0, 2.0, 1.0], fit_power_law, held_out=1) < 1e-12
-    True
-    """
-    x, y = _points(x, y, 1)
-    if not 0 < held_out < len(x):
-        raise ValueError(f"held_out must leave models on both sides: between 1 and {len(x) - 1}")
-    order = np.argsort(x, kind="stable")
-    small, large = order[:-held_out], order[-held_out:]
-    return float(np.sqrt(np.mean((fit(x[small], y[small]).predict(x[large]) - y[large]) ** 2)))
 
 
 def _check_level(level: float) -> None:
@@ -313,10 +172,3 @@ def _finite(scores) -> np.ndarray:
             f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite: leave those items out"
         )
     return scores
-
-
-def _points(x, y, least: int) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    if x.shape != y.shape or x.ndim != 1 or len(x) < least or not (np.isfinite(x) & np.isfinite(y)).all():
-        raise ValueError(f"x and y must be one-dimensional, finite, of one length and at least {least} long")
-    return x, y

@@ -1,8 +1,9 @@
 """The toy model of the paper in closed form, and items drawn from the same model.
 
 N parameters give a cross-entropy of CE nats a token, CE gives a probability p a token, and p decides every score
-(Schaeffer et al. 2023, section 2 and figure 2). Most functions take arrays and broadcast. Every closed form has
-its Monte Carlo twin: `draw_items` and `draw_choices` write an items table that the metrics read.
+(Schaeffer et al. 2023, section 2 and figure 2). Most functions take arrays and broadcast. Every closed form has its
+Monte Carlo twin: `draw_items` writes an items table that the metrics read, and so does `draw_choices`, beside the
+chapter on longer answers (mirage_lib.claims.longer_answers).
 """
 
 import numpy as np
@@ -148,28 +149,4 @@ def draw_items(p, length, n_items, rng, vocabulary=10, greedy=False, **columns) 
         is_greedy=Ragged(hit, lengths),
         output=Ragged(output, lengths),
         target=Ragged(target, lengths),
-    )
-
-
-def draw_choices(p, options, n_items, rng, **columns) -> pd.DataFrame:
-    """Draw multiple-choice items from the toy: mass p on the answer, 1 - p split as a flat Dirichlet among the rest.
-
-    p : one number or one an item, in (0, 1).
-
-    >>> draw_choices(0.4, options=4, n_items=2, rng=np.random.default_rng(0))["choice_logprob"].map(len).tolist()
-    [4, 4]
-    """
-    p = np.broadcast_to(np.asarray(p, float), n_items)
-    if not ((p > 0) & (p < 1)).all():
-        raise ValueError("option probabilities must lie in (0, 1)")
-    rest = rng.dirichlet(np.ones(options - 1), size=n_items) * (1 - p[:, None])
-    answer = rng.integers(options, size=n_items)
-    place = (answer[:, None] + np.arange(options)) % options
-    mass = np.empty((n_items, options))
-    np.put_along_axis(mass, place, np.column_stack([p, rest]), axis=1)
-    return items_table(
-        **columns,
-        item=np.arange(n_items),
-        choice_logprob=Ragged(np.log(mass).ravel(), np.full(n_items, options)),
-        answer=answer,
     )

@@ -9,7 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from mirage_lib import claims, compare, kept, metrics, published, scores, stats, theory, vision
+from mirage_lib import claims, compare, forecast, metrics, published, scores, stats, theory
+from mirage_lib.claims import kept, vision
 from mirage_lib.items import first_tokens
 
 TOY = {"c": 5e8, "alpha": -0.35}  # the book's imagined task
@@ -51,7 +52,7 @@ def rise(words: int) -> tuple[float, float]:
 def miss(words: int) -> float:
     """By what share of the way a line in log size through the five smallest models misses the largest one."""
     score = all_right(words)
-    line = compare.straight_line(sizes()[:5], score[:5]).predict(sizes()[-1:])[0]
+    line = forecast.straight_line(sizes()[:5], score[:5]).predict(sizes()[-1:])[0]
     return (line - score[-1]) / (score[-1] - score[0])
 
 

@@ -8,7 +8,8 @@ import computed
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mirage_lib import figures, kept, published, stats, theory
+from mirage_lib import figures, published, stats, theory
+from mirage_lib.claims import kept
 from mirage_lib.figures import BLUE, GREEN, GREY, INK, ORANGE
 
 WIDE = (9.6, 4.5)

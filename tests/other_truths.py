@@ -92,7 +92,7 @@ def on_a_power_law(column, scatter):
         def other(family, length):
             mean = means(family, length).copy()
             noise = np.exp(scatter * np.random.default_rng(1).standard_normal(len(mean)))
-            mean[column] = module.stats.fit_power_law(mean.index, mean[column]).predict(mean.index) * noise
+            mean[column] = module.forecast.power_law(mean.index, mean[column]).predict(mean.index) * noise
             return mean
 
         return other

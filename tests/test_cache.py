@@ -1,13 +1,14 @@
 """A chapter runs again when, and only when, something that it computes with has changed."""
 
 import os
+import shutil
 
 import mirage_book
 import pytest
 import sample_book
 
 LIVE_OR_KEPT = """```{code-cell} ipython3
-from mirage_lib import kept
+from mirage_lib.claims import kept
 
 print("live" if kept.live() else "from what is kept")
 ```
@@ -18,7 +19,11 @@ CHAPTER = "```{code-cell} ipython3\n:tags: [hide-input]\n\n%matplotlib inline\nf
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     folder = sample_book.lay_out(tmp_path_factory.mktemp("cache") / "sample")
-    (folder / "mirage_lib" / "kept.py").write_text('import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n')
+    shutil.copy(sample_book.ROOT / "mirage_lib" / "__init__.py", folder / "mirage_lib")
+    live = 'import os\n\nlive = lambda: os.environ.get("MIRAGE_LIVE") != "0"\n'
+    (folder / "book" / "claims").mkdir()
+    for name, text in {"__init__.py": "", "claims.toml": "", "kept.py": live}.items():
+        (folder / "book" / "claims" / name).write_text(text)
     sample_book.add_chapter(folder, "sample/live", LIVE_OR_KEPT)
     code, log = sample_book.make(folder, "book")
     assert code == 0, log
@@ -92,6 +97,24 @@ def test_dependencies_follow_imports_and_take_the_data():
     chapter = "```{code-cell} ipython3\nfrom mirage_labs import check\n```\n"
     names = [path.name for path in mirage_book.dependencies(chapter, sample_book.ROOT)]
     assert names == ["requirements.txt", "__init__.py", "part_1.py", "part_2.py", "part_3.py"]
+
+
+@pytest.mark.parametrize(
+    ("source", "beside"),
+    [
+        ("from mirage_lib import claims", ["__init__.py", "claims.toml"]),
+        ("from mirage_lib.claims import kept", ["__init__.py", "claims.toml", "kept.py"]),
+        ('claims.deciders("rouge")', ["__init__.py", "claims.toml", "rouge.py"]),
+    ],
+)
+def test_dependencies_lie_beside_the_claims(source, beside):
+    root = sample_book.ROOT
+    chapter = f"```{{code-cell}} ipython3\nfrom mirage_lib import claims\n{source}\n```\n"
+    found = mirage_book.dependencies(chapter, root)
+    assert [path.name for path in found if path.parent == root / "book" / "claims"] == beside
+    # a chapter that takes no kept answers does not run again when they change
+    kept = {path for path in found if path.parent.name == "kept"}
+    assert bool(kept) == ("kept.py" in beside)
 
 
 def test_digest_depends_on_names_contents_and_python(tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ import typer
 from sample_book import ROOT
 from typer.testing import CliRunner
 
-from mirage_lib import cli, families, lm, metrics, scores, stats, sweep, tasks, vision
+from mirage_lib import cli, families, lm, metrics, scores, stats, sweep, tasks
+from mirage_lib.claims import vision
 from mirage_lib.items import items_table, read, write
 
 COMMANDS = ["measure", "sweep", "metrics", "vision"]

@@ -34,9 +34,3 @@ def test_a_rise_does_not_mind_the_order():
     assert compare.rise(x[order], score[order]) == compare.rise(x, score)
     assert compare.rise([1, 10, 10, 100], [0, 0.2, 0.4, 1]) == compare.rise([1, 10, 100], [0, (0.2 + 0.4) / 2, 1])
     assert compare.rise([1, 10, 100, 1000, 10000], [0, 0.5, 0.5, 0.5, 1])[0] == 100
-
-
-def test_a_forecast_to_beat_goes_on_from_the_largest_model_in_any_order():
-    x, score = np.array([100.0, 1.0, 10.0]), np.array([0.5, 0.1, 0.3])
-    assert compare.last_value(x, score).predict([1e3, 1e4]).tolist() == [0.5, 0.5]
-    assert compare.straight_line(x, score).predict([1e3, 1e4]) == pytest.approx([0.7, 0.9])

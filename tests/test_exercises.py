@@ -13,7 +13,8 @@ import pytest
 import sample_book
 from scipy.stats import gamma, rankdata
 
-from mirage_lib import claims, items, kept, published, stats
+from mirage_lib import claims, items, published, stats
+from mirage_lib.claims import kept
 
 ROOT = sample_book.ROOT
 sys.path.insert(0, str(ROOT / "teaching" / "labs"))

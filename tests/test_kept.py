@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import sample_book
 
-from mirage_lib import families, items, kept, lm, metrics, tasks
+from mirage_lib import families, items, lm, metrics, tasks
+from mirage_lib.claims import kept
 
 SPEC = importlib.util.spec_from_file_location("kept_tool", sample_book.ROOT / "tools" / "kept.py")
 tool = importlib.util.module_from_spec(SPEC)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mirage_lib import metrics
@@ -57,25 +57,6 @@ def test_token_edit_distance_equals_the_textbook_program(pairs):
 
 def test_token_edit_distance_counts_tokens_not_characters_and_takes_large_ids():
     assert metrics.token_edit_distance(items_table(output=[[50000, 11]], target=[[50001, 1]])).tolist() == [2.0]
-
-
-def lcs(a, b):
-    if not a or not b:
-        return 0
-    return lcs(a[1:], b[1:]) + 1 if a[0] == b[0] else max(lcs(a[1:], b), lcs(a, b[1:]))
-
-
-@given(tokens.filter(len), tokens.filter(len))
-@settings(max_examples=50)
-def test_rouge_l_sum_of_one_line_is_the_f1_of_the_longest_common_subsequence(output, target):
-    got = metrics.rouge_l_sum(items_table(output=[output], target=[target]), newline=99).item()
-    common = lcs(tuple(output), tuple(target))
-    assert got == pytest.approx(2 * common / (len(output) + len(target)))
-
-
-def test_rouge_l_sum_matches_lines_in_any_order_and_words_in_theirs():
-    items = items_table(output=[[3, 4, 0, 1, 2], [2, 1, 0, 3, 4]], target=[[1, 2, 0, 3, 4]] * 2)
-    assert metrics.rouge_l_sum(items, newline=0).tolist() == [1.0, 0.75]
 
 
 choices = st.lists(st.floats(-8, 0), min_size=2, max_size=5)
@@ -138,7 +119,6 @@ NEEDS = {
     metrics.multiple_choice_grade: "choice_logprob",
     metrics.brier_choices: "choice_logprob",
     metrics.brier_target: "choice_logprob",
-    lambda items: metrics.rouge_l_sum(items, 0): "output",
     lambda items: metrics.reconstruction_within(items, 1): "squared_error",
     lambda items: metrics.subset_accuracy(items, 1): "is_greedy",
 }

@@ -5,12 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from mirage_lib import metrics, scores, stats, theory, vision
+from mirage_lib import metrics, scores, stats, theory
 from mirage_lib.items import ItemsError, items_table
-
-
-def squared_error(table):
-    return table["squared_error"]
 
 
 def twice(n: int, **columns):
@@ -91,25 +87,3 @@ def test_a_curve_goes_from_small_to_large():
         scores.curve(items, metrics.exact_match, by="flops")
     with pytest.raises(ValueError, match="1 of 4 items have no 'params'"):
         scores.curve(items.assign(params=[1.0, None, 2.0, 2.0]), metrics.exact_match)
-
-
-def test_seeds_stand_side_by_side():
-    table = vision.stored("autoencoder")
-    found = scores.seed_scores(table, squared_error)
-    assert found.shape == (len(vision.WIDTHS["autoencoder"]), len(vision.SEEDS))
-    part = table[(table["width"] == 4) & (table["seed"] == 3)]
-    assert found.loc[4, 3] == pytest.approx(np.mean(part["squared_error"].tolist()))
-
-
-def test_standing_beside_wants_the_same_data():
-    table = vision.stored("autoencoder")
-    other = table[table["seed"] == 0].assign(task="noise")
-    with pytest.raises(ValueError, match="trained on 'noise', to be compared with 'patches of seven photographs'"):
-        scores.beside_kept(other, table, squared_error)
-    again = scores.beside_kept(table[table["seed"] == 2], table, squared_error)
-    assert (again["live"] == again["kept"]).all()
-    assert ((again["low"] <= again["kept"]) & (again["kept"] <= again["high"])).all()
-    assert (again["low"] < again["high"]).all()
-    for several in (table, table[table["seed"] == 2].assign(seed=7)):
-        with pytest.raises(ValueError, match=r"beside the kept .* choose one"):
-            scores.beside_kept(several, table, squared_error)

@@ -1,7 +1,5 @@
 """Intervals that cover, a score with its null, fits that recover what was planted."""
 
-import itertools
-
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
@@ -140,128 +138,7 @@ def test_the_null_of_the_emergence_score_grows_with_the_number_of_points():
     assert (np.diff(stats.emergence_null(6)) >= 0).all()
 
 
-@pytest.mark.parametrize("noise", [None, 1.0])
-def test_emergence_test_raises_false_alarms_as_often_as_it_says(noise):
-    rng = np.random.default_rng(5)
-    slope = 0 if noise is None else 0.5
-    p_values = [stats.emergence_test(rng.standard_normal(8) + slope * np.arange(8), noise).p_value for _ in range(300)]
-    assert 0.01 < np.mean(np.array(p_values) < 0.05) < 0.10
-
-
-@pytest.mark.parametrize(("n", "p"), [(20, 0.02), (100, 0.001), (100, 0.3)])
-def test_counts_of_few_items_are_no_jump_by_the_null_of_counts(n, p):
-    exams = np.random.default_rng(3).binomial(n, p, size=(150, 8)) / n
-    alarms = [stats.emergence_test(exam, n_items=n).p_value < 0.05 for exam in exams]
-    assert np.mean(alarms) <= 0.06
-    assert stats.emergence_test([0, 0, 0, 0, 0, 0.1, 0.6, 0.9], n_items=n).p_value < 0.01
-    # infinite, and no more than one lucky item
-    assert stats.emergence_test([0, 0, 0, 0, 0, 1 / n], n_items=n).p_value > 0.3
-
-
-def test_the_null_of_counts_is_exact():
-    """Of two right answers, dealt to three models with two items each, every deal is counted by hand."""
-    deals = [np.bincount(pair, minlength=3) / 2 for pair in itertools.combinations([0, 0, 1, 1, 2, 2], 2)]
-    for seen in ([0, 0, 1], [0, 0.5, 0.5], [1, 0, 0]):
-        wanted = np.mean([stats.emergence_score(deal) >= stats.emergence_score(seen) for deal in deals])
-        assert stats.emergence_test(seen, n_items=2).p_value == pytest.approx(wanted, abs=0.02)
-    assert stats.emergence_test([0, 0, 0, 0], n_items=[1, 2, 3, 4]) == (0.0, 1.0)
-    with pytest.raises(ValueError, match="at least one item a model, and scores from 0 to 1"):
-        stats.emergence_test([0, 0, 1], n_items=[1, 0, 1])
-
-
-def test_emergence_test_sees_a_jump_and_not_a_line():
-    noise = 0.01
-    rng = np.random.default_rng(0)
-    line = np.linspace(0, 1, 10) + noise * rng.standard_normal(10)
-    jump = np.r_[np.zeros(7), 0.3, 0.7, 1.0] + noise * rng.standard_normal(10)
-    assert stats.emergence_test(jump, noise).p_value < 0.001
-    assert stats.emergence_test(line, noise).p_value > 0.05
-    with pytest.raises(ValueError, match="above 0"):
-        stats.emergence_test(line, noise=0.0)
-
-
-def test_power_law_fit_recovers_what_was_planted_and_its_intervals_cover():
-    rng = np.random.default_rng(1)
-    x = np.logspace(6, 10, 9)
-    inside = []
-    for _ in range(300):
-        y = (x / 1e12) ** -0.1 * np.exp(0.02 * rng.standard_normal(9))
-        fit = stats.fit_power_law(x, y)
-        alpha, c = fit.parameters["alpha"], fit.parameters["c"]
-        inside.append((alpha.low <= -0.1 <= alpha.high, c.low <= 1e12 <= c.high))
-    assert fit.predict(x) == pytest.approx(y, rel=0.1)
-    assert fit.predict(c.value) == pytest.approx(1)
-    assert (np.mean(inside, axis=0) > 0.91).all()
-    with pytest.raises(ValueError, match="x > 0 and y > 0"):
-        stats.fit_power_law(x, y - y[0])
-    with pytest.raises(ValueError, match="at least 3 long"):
-        stats.fit_power_law(x[:2], y[:2])
-
-
-def test_sigmoid_fit_recovers_what_was_planted_and_its_intervals_cover():
-    rng = np.random.default_rng(1)
-    x = np.logspace(6, 12, 25)
-    truth = {"floor": 0.25, "ceiling": 0.8, "slope": 1.5, "midpoint": 1e9}
-    clean = 0.25 + 0.55 / (1 + (x / 1e9) ** -1.5)
-    inside = []
-    for _ in range(60):
-        fit = stats.fit_sigmoid(x, np.clip(clean + 0.01 * rng.standard_normal(25), 0, 1))
-        inside.append([fit.parameters[name].low <= value <= fit.parameters[name].high for name, value in truth.items()])
-    assert (np.mean(inside, axis=0) > 0.85).all()
-    assert fit.predict(x) == pytest.approx(clean, abs=0.02)
-    with pytest.raises(ValueError, match=r"scores y in \[0, 1\]"):
-        stats.fit_sigmoid(x, 2 * clean)
-
-
-def test_a_sigmoid_may_fall():
-    rng = np.random.default_rng(0)
-    x = np.logspace(6, 11, 10)
-    for _ in range(20):
-        y = 0.1 + 0.8 / (1 + (x / 10 ** rng.uniform(7, 10)) ** rng.uniform(0.5, 2))
-        y = (y + rng.normal(0, 0.01, 10)).clip(0, 1)
-        up, down = (np.sqrt(np.mean((stats.fit_sigmoid(x, s).predict(x) - s) ** 2)) for s in (1 - y, y))
-        assert down == pytest.approx(up, abs=0.003) and down < 0.03
-
-
-@pytest.mark.parametrize(
-    ("fit", "y"), [(stats.fit_sigmoid, [0.1, 0.2, 0.3, 0.4, 0.5]), (stats.fit_power_law, [1, 2, 3, 4, 5])]
-)
-def test_points_that_fix_no_curve_are_refused(fit, y):
-    with pytest.raises(ValueError, match="more than one"):
-        fit([5.0] * 5, y)
-    if fit is stats.fit_power_law:
-        with pytest.raises(ValueError, match="more than one of each"):
-            fit([1, 2, 3], [2, 2, 2])
-
-
 def test_a_statistic_that_is_not_always_a_number_has_no_interval():
     with pytest.raises(ValueError, match=r"NaN in \d+ of 2000 resamples"):
         stats.bootstrap([1.0, 2.0, 3.0], lambda s: np.nan if s[0] == 3 else s.mean())
     assert np.isnan(stats.bootstrap([1.0, 2.0], lambda s: np.nan)).all()
-
-
-def test_a_sigmoid_says_what_the_points_do_not_fix():
-    rng = np.random.default_rng(0)
-    fit = stats.fit_sigmoid(np.logspace(6, 9, 12), 0.25 + 0.005 * rng.standard_normal(12))  # nothing but the floor
-    slope, midpoint = fit.parameters["slope"], fit.parameters["midpoint"]
-    assert not np.isfinite([slope.low, slope.high]).all() or slope.high - slope.low > 10
-    assert midpoint.high > 30 * midpoint.low  # of a thousandfold range of x
-
-
-def test_forecast_error_holds_out_the_largest():
-    x, y = np.array([1e9, 1e6, 1e8, 1e7]), np.array([9.0, 8.0, 2.0, 4.0])
-    assert stats.forecast_error(x, y, stats.fit_power_law, held_out=1) == pytest.approx(8.0)  # 8, 4, 2 foretell 1
-    for held_out in (0, 4):
-        with pytest.raises(ValueError, match="between 1 and 3"):
-            stats.forecast_error(x, y, stats.fit_power_law, held_out)
-    with pytest.raises(ValueError, match="of one length"):
-        stats.forecast_error(x, y[:2], stats.fit_power_law, 1)
-
-
-@pytest.mark.parametrize("n", [20, 50, 300])
-def test_equal_models_with_a_soft_score_alarm_in_one_of_twenty(n):
-    """3,000 draws of eight equal models: the standard error of the rate is 0.4 %."""
-    rng = np.random.default_rng(11)
-    curves = rng.beta(2, 6, (3000, 8, n)).mean(-1)
-    alarms = np.mean([stats.emergence_test(curve, n_items=n).p_value < 0.05 for curve in curves])
-    assert 0.035 < alarms < 0.062

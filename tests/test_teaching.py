@@ -20,7 +20,8 @@ import pytest
 import sample_book
 
 import teaching
-from mirage_lib import kept, metrics, published, stats
+from mirage_lib import metrics, published, stats
+from mirage_lib.claims import kept
 from mirage_lib.items import first_tokens
 
 ROOT = sample_book.ROOT
@@ -509,7 +510,7 @@ def run_lab(text: str) -> list:
 def test_lab_runs_as_it_is_given_and_solved(file, monkeypatch):
     import matplotlib.pyplot as plt
 
-    monkeypatch.setattr("mirage_lib.kept.live", lambda: False)
+    monkeypatch.setattr("mirage_lib.claims.kept.live", lambda: False)
     start = time.process_time()
     given, done = run_lab(teaching.lab_notebook(file)), run_lab(teaching.lab_notebook(file, solution=True))
     plt.close("all")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mirage_lib import metrics, scores, theory
+from mirage_lib.claims.longer_answers import draw_choices
 from mirage_lib.items import Ragged, items_table
 
 N = 40_000
@@ -53,7 +54,7 @@ def test_accuracy_and_edit_distance_of_independent_tokens(rng, p, length):
 
 @pytest.mark.parametrize(("p", "options"), [(0.3, 2), (0.6, 2), (0.4, 3), (0.3, 5), (0.45, 5), (0.02, 200), (0.15, 10)])
 def test_multiple_choice_toy(rng, p, options):
-    items = theory.draw_choices(p, options, N, rng)
+    items = draw_choices(p, options, N, rng)
     agrees(metrics.multiple_choice_grade(items), theory.multiple_choice_grade(p, options))
     agrees(metrics.brier_choices(items), theory.brier_choices(p, options))
     assert metrics.brier_target(items).to_numpy() == pytest.approx(theory.brier_target(p))
@@ -103,7 +104,7 @@ def test_draws_refuse_impossible_probabilities(p):
     with pytest.raises(ValueError, match="probabilities must lie in"):
         theory.draw_items(p, 1, 5, np.random.default_rng(0))
     with pytest.raises(ValueError, match="probabilities must lie in"):
-        theory.draw_choices(p, 4, 5, np.random.default_rng(0))
+        draw_choices(p, 4, 5, np.random.default_rng(0))
 
 
 def test_sampling_whole_answers_is_right_with_probability_exp_minus_ce_whatever_the_dependence(rng):

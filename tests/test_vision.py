@@ -6,7 +6,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mirage_lib import cli, images, metrics, scores, vision
+from mirage_lib import cli, images, metrics
+from mirage_lib.claims import vision
 from mirage_lib.items import validate
 
 STEPS = 3
@@ -122,7 +123,7 @@ def test_what_is_kept_says_where_it_comes_from(nothing_fetched, family, data):
 @pytest.mark.parametrize(("family", "width", "seed"), [("autoencoder", 1, 3), ("omniglot", 2, 1), ("lenet", 20, 4)])
 def test_what_is_kept_is_what_the_code_gives(nothing_fetched, family, width, seed):
     live = vision.FAMILIES[family](vision.DATA[family](), width, seed).items
-    row = scores.beside_kept(live, vision.stored(family), SCORES[family]).loc[width]
+    row = vision.beside_kept(live, vision.stored(family), SCORES[family]).loc[width]
     # the same on processors of one kind; another one rounds otherwise, and may go to where another seed went
     assert row["live"] == pytest.approx(row["kept"], rel=1e-3) or row["low"] * 0.97 < row["live"] < row["high"] * 1.03
 
@@ -146,7 +147,7 @@ def test_the_command_writes_a_file_with_its_provenance(monkeypatch, tmp_path):
     assert file.name in result.output.replace("\n", "")
     monkeypatch.setattr(vision, "FOLDER", tmp_path)
     table = vision.stored("autoencoder", "noise")
-    assert scores.seed_scores(table, SCORES["autoencoder"]).shape == (2, 2)
+    assert vision.seed_scores(table, SCORES["autoencoder"]).shape == (2, 2)
     assert table.attrs["about"]["data"] == {"name": "noise"}
 
 
@@ -154,3 +155,25 @@ def test_an_unknown_experiment_is_named():
     result = CliRunner().invoke(cli.app, ["vision", "--experiment", "imagenet", "--out", "nowhere"])
     assert result.exit_code == 1
     assert "no experiment 'imagenet': choose of autoencoder, omniglot, lenet" in result.output
+
+
+def test_seeds_stand_side_by_side():
+    table = vision.stored("autoencoder")
+    found = vision.seed_scores(table, SCORES["autoencoder"])
+    assert found.shape == (len(vision.WIDTHS["autoencoder"]), len(vision.SEEDS))
+    part = table[(table["width"] == 4) & (table["seed"] == 3)]
+    assert found.loc[4, 3] == pytest.approx(np.mean(part["squared_error"].tolist()))
+
+
+def test_standing_beside_wants_the_same_data():
+    table = vision.stored("autoencoder")
+    other = table[table["seed"] == 0].assign(task="noise")
+    with pytest.raises(ValueError, match="trained on 'noise', to be compared with 'patches of seven photographs'"):
+        vision.beside_kept(other, table, SCORES["autoencoder"])
+    again = vision.beside_kept(table[table["seed"] == 2], table, SCORES["autoencoder"])
+    assert (again["live"] == again["kept"]).all()
+    assert ((again["low"] <= again["kept"]) & (again["kept"] <= again["high"])).all()
+    assert (again["low"] < again["high"]).all()
+    for several in (table, table[table["seed"] == 2].assign(seed=7)):
+        with pytest.raises(ValueError, match=r"beside the kept .* choose one"):
+            vision.beside_kept(several, table, SCORES["autoencoder"])

@@ -24,7 +24,7 @@ def test_the_wheel_carries_what_users_need(tmp_path):
         (about,) = (wheel.read(name).decode() for name in names if name.endswith("/METADATA"))
     there = {file.relative_to(root) for file in (root / "mirage_lib").rglob("*") if "__pycache__" not in file.parts}
     assert {str(path) for path in there if (root / path).is_file()} <= names
-    assert {f"mirage_lib/book_claims/{file.name}" for file in (root / "book" / "claims").glob("*.*")} <= names
+    assert {f"mirage_lib/claims/{file.name}" for file in (root / "book" / "claims").glob("*.*")} <= names
     # Colab has the checks of labs and exercises from here
     checks = root / "teaching" / "labs" / "mirage_labs"
     assert {f"mirage_labs/{file.name}" for file in checks.glob("*.py")} <= names

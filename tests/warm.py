@@ -41,7 +41,7 @@ LIMIT = 100  # seconds
 
 def plant(module: str, source: str) -> None:
     """Let `mirage_lib.<module>`, or a tool or a file of book/claims of this name, be made of this source."""
-    get_code, names = SourceFileLoader.get_code, (f"mirage_lib.{module}", f"book_claims.{module}", module)
+    get_code, names = SourceFileLoader.get_code, (f"mirage_lib.{module}", f"mirage_lib.claims.{module}", module)
 
     def planted(self, name):
         return compile(source, self.path, "exec") if name in names else get_code(self, name)

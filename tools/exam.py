@@ -12,7 +12,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mirage_lib import families, kept, tasks
+from mirage_lib import families, tasks
+from mirage_lib.claims import kept
 
 FILE = kept.FOLDER / "ladder-text-exam.parquet"
 

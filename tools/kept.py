@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mirage_lib import items, kept
+from mirage_lib import items
+from mirage_lib.claims import kept
 
 NATS, OTHERS, TRAINED = 0.01, 0.01, 0.05
 NUMBERS = pa.list_(pa.float32())

@@ -50,7 +50,7 @@ def imported(source: str, package: Path) -> set[Path]:
             paths = [alias.name for alias in node.names]
             # `import mirage_lib` can reach every module through attributes
             if name in paths:
-                return set(package.glob("*.py"))
+                found |= set(package.glob("*.py"))
         elif isinstance(node, ast.ImportFrom):
             base = name if node.level else node.module or ""
             base += f".{node.module}" if node.level and node.module else ""
@@ -60,8 +60,9 @@ def imported(source: str, package: Path) -> set[Path]:
         for path in paths:
             parts = path.split(".")
             if parts[0] == name:
-                found.add(package / "__init__.py")
-                found.add(package.joinpath(*parts[1:]).with_suffix(".py") if parts[1:] else package / "__init__.py")
+                # mirage_lib.claims lies in book
+                module = (package.parent / "book" if parts[1:2] == ["claims"] else package).joinpath(*parts[1:])
+                found |= {package / "__init__.py", module / "__init__.py", module.with_suffix(".py")}
     return {path for path in found if path.exists()}
 
 
@@ -79,7 +80,7 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
     modules, beside = imported(code_of(chapter), package), root / "book" / "claims"
     # other chapters only show what is stated of theirs
     named = {name.replace("-", "_") for name in re.findall(r"\bclaims\.deciders\(\s*[\"']([\w-]+)[\"']", chapter)}
-    modules |= {beside / f"{name}.py" for name in [*named, *(["__init__"] if named else [])]}
+    modules |= {beside / f"{name}.py" for name in named}
     if re.search(r"\bclaims\.(check\(|deciders\(\s*[^\s\"'])", chapter):
         modules |= set(beside.glob("*.py"))
     waiting = list(modules)
@@ -91,12 +92,12 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
     data = []
     if modules:
         data = [p for p in package.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
-        if package / "kept.py" not in modules:
+        if beside / "kept.py" not in modules:
             data = [p for p in data if p.parent.name != "kept"]
     if package / "families.py" in modules:
         data += [p for p in (root / "models").rglob("*") if p.is_file()]
-    if package / "claims.py" in modules:
-        data.append(root / "book" / "claims" / "claims.toml")
+    if beside / "__init__.py" in modules:
+        data.append(beside / "claims.toml")
     if "mirage_labs" in chapter:  # the checks of its exercises
         data += (root / "teaching" / "labs" / "mirage_labs").glob("*.py")
     # the page that shows the benchmarks
@@ -109,7 +110,7 @@ def dependencies(chapter: str, root: Path) -> list[Path]:
 def digest(paths: list[Path], root: Path) -> str:
     """Return a digest of the names and contents of files, of the Python that runs, of what is live, and of images."""
     total = hashlib.sha256(platform.python_version().encode())
-    if root / "mirage_lib" / "kept.py" in paths:
+    if root / "book" / "claims" / "kept.py" in paths:
         total.update("".join(f"\n{os.environ.get(name, '')}" for name in LIVE).encode())
     if root / "mirage_lib" / "images.py" in paths:
         given = os.environ.get("MIRAGE_DATA", "")

@@ -471,7 +471,7 @@ def to_notebook(source: str, page: Page):
     """Return a chapter as a notebook without outputs."""
     import jupytext
 
-    install = install_cell(page.url, page.ref, 'families.load("smollm2")' in source, "vision.train_all(" in source)
+    install = install_cell(page.url, page.ref, 'families.load("smollm2")' in source, "vision.seed_zero(" in source)
     cells = [nbformat.v4.new_code_cell(install, metadata={"cellView": "form"})]
     for cell in jupytext.reads(source, fmt="md:myst").cells:
         if cell.cell_type == "markdown":

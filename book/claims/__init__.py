@@ -1,62 +1,99 @@
-"""What decides the claims: a module a chapter, a function a claim; here is what several of them use."""
+"""Claims: what the paper says, and what this book says beyond it, each decided by a computation.
 
-from functools import cache
+The file claims.toml states each claim with the verdict this book prints. Beside it a module a chapter has one function
+a claim: it computes what decides the claim, from published data, kept answers or draws of the toy model, and returns
+the verdict that follows within the claim's tolerance. `check` compares the two, so a verdict that no longer follows
+fails the tests and the book. Other modules here are what several chapters share. All are `mirage_lib.claims`.
+"""
 
-import numpy as np
+import importlib
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
 import pandas as pd
 
-from mirage_lib import kept, metrics, scores, vision
-from mirage_lib.claims import Finding
-from mirage_lib.items import first_tokens
+FILE = Path(__file__).with_name("claims.toml")
+VERDICTS = ("holds", "holds in part", "fails", "not testable here")
+FIELDS = ("id", "figure", "statement", "chapter", "tolerance", "verdict", "why")
+
+
+class Finding(NamedTuple):
+    """What a computation found: the verdict that follows from it, and the numbers in words."""
+
+    verdict: str
+    found: str
 
 
 def holds(condition: bool, found: str) -> Finding:
     return Finding("holds" if condition else "fails", found)
 
 
-def late_share(scores: np.ndarray) -> float:
-    return float((scores[-1] - scores[len(scores) // 2]) / (scores[-1] - scores[0]))
+class ClaimChanged(AssertionError):
+    """A recomputed verdict is not the one that claims.toml states."""
 
 
-def decades(params: np.ndarray, accuracy: np.ndarray) -> float:
-    """Decades of N between 10 % and 90 % accuracy."""
-    return float(np.diff(np.interp((0.1, 0.9), accuracy, np.log10(params)))[0])
+def load(file: Path = FILE) -> pd.DataFrame:
+    """Read the claims, one row each: id, figure, statement, chapter, tolerance, verdict, why.
 
+    Raises ValueError for a claim with a field missing or unknown, a verdict that is none, or an id used twice.
 
-@cache
-def ladder_answers(family: str) -> pd.DataFrame:
-    """Kept answers of the last checkpoint of every model of a family of the ladder.
-
-    family : "ladder-text" (held-out text), or "ladder" and "ladder-8000" (sums of four digits)
+    >>> load().loc[0, ["id", "verdict"]].tolist()
+    ['score-needs-null', 'holds']
     """
-    return kept.load("ladder-text-continuation" if family == "ladder-text" else f"{family}-addition")
+    rows = tomllib.loads(file.read_text())["claim"]
+    for row in rows:
+        if set(row) != set(FIELDS):
+            raise ValueError(f"claim {row.get('id')!r} has the fields {sorted(row)}, not {sorted(FIELDS)}")
+        if row["verdict"] not in VERDICTS:
+            raise ValueError(f"claim {row['id']!r}: the verdict {row['verdict']!r} is none of {VERDICTS}")
+    claims = pd.DataFrame(rows, columns=list(FIELDS))
+    if claims["id"].duplicated().any():
+        raise ValueError(f"two claims have the id {claims['id'][claims['id'].duplicated()].iloc[0]!r}")
+    return claims
 
 
-def ladder_scores(family: str, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sizes; share of the first tokens right, and whether all are: (size, seed, item), NaN where a seed is not."""
-    part = first_tokens(ladder_answers(family), length)
-    keys = [part[name] for name in ("params", "seed", "item")]
-    found = [
-        metric(part).astype(float).groupby(keys).mean().unstack(["seed", "item"]).sort_index(axis=1)
-        for metric in (metrics.token_accuracy, metrics.exact_match)
+def deciders(chapter: str) -> ModuleType:
+    """Return the module here that decides the claims of a chapter, named by its slug.
+
+    >>> deciders("both-directions").both_directions().columns[0]
+    'direction'
+    """
+    try:
+        return importlib.import_module(f"{__name__}.{chapter.replace('-', '_')}")
+    except ModuleNotFoundError as error:
+        raise ValueError(f"no file beside {FILE} decides the claims of the chapter {chapter!r}: {error}") from None
+
+
+def decider(claim: str, chapter: str) -> Callable[[float], Finding]:
+    """Return the function that decides a claim, given its tolerance; ValueError if there is none."""
+    function = getattr(deciders(chapter), claim.replace("-", "_"), None)
+    if function is None:
+        raise ValueError(f"no function {claim.replace('-', '_')} decides the claim {claim!r} of {chapter!r}")
+    return function
+
+
+def check(file: Path = FILE) -> pd.DataFrame:
+    """Recompute every claim; the table of `load` with a column `found`. Raises ClaimChanged where a verdict differs."""
+    claims = load(file)
+    findings = [decider(row.id, row.chapter)(row.tolerance) for row in claims.itertuples()]
+    changed = [
+        f"{row.id}: claims.toml says {row.verdict!r}, recomputed {finding.verdict!r} ({finding.found})"
+        for row, finding in zip(claims.itertuples(), findings, strict=True)
+        if row.verdict != finding.verdict
     ]
-    size, seeds = found[0].index.to_numpy(float), part["seed"].nunique()
-    return size, *(score.to_numpy().reshape(len(size), seeds, -1) for score in found)
+    if changed:
+        raise ClaimChanged("a verdict changed; find out why, then correct claims.toml:\n" + "\n".join(changed))
+    return claims.assign(found=[finding.found for finding in findings])
 
 
-def steepest_step(curve: pd.Series) -> float:
-    """Largest step between neighbouring sizes, as a share of the curve's range."""
-    return float(curve.diff().abs().max() / np.ptp(curve))
+def settled(chapter: str) -> "pd.io.formats.style.Styler":
+    """The claims of one chapter with their verdicts, to show at its end.
 
-
-def at_seeds(count: int, found: str) -> Finding:
-    """Holds at every one of five seeds, in part at some."""
-    verdict = {0: "fails", len(vision.SEEDS): "holds"}.get(count, "holds in part")
-    return Finding(verdict, f"at {count} of {len(vision.SEEDS)} seeds; {found}")
-
-
-def all_of(k: int) -> pd.DataFrame:
-    """K-of-K accuracy of the LeNets by parameters, one column a seed; K = 1 is the accuracy."""
-    table = vision.stored("lenet")
-    share, n = scores.seed_scores(table, metrics.exact_match, "params"), table["item"].nunique()
-    return share.apply(lambda right: metrics.subset_probability(right * n, n, k))
+    >>> "exp(-CE)" in settled("accuracy-is-exp-minus-ce").to_html()
+    True
+    """
+    claims = load().query("chapter == @chapter")[["statement", "figure", "verdict", "why"]]
+    return claims.rename(columns=str.capitalize).style.hide().set_table_attributes('class="claims"')

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from mirage_lib import compare, metrics, theory
+from mirage_lib import compare, forecast, metrics, theory
 from mirage_lib.claims import Finding
 
-from . import decades, holds
+from . import holds
 from .planting import rates
+from .rises import decades
 
 
 def one_token(tolerance: float) -> Finding:
@@ -37,7 +38,7 @@ def late_and_sharp(tolerance: float) -> Finding:
     """
 
     def jumps_in(params, accuracy):
-        line = compare.straight_line(params[:7], accuracy[:7]).predict(params[-1:])[0]
+        line = forecast.straight_line(params[:7], accuracy[:7]).predict(params[-1:])[0]
         miss = abs(line - accuracy[-1]) / (accuracy[-1] - accuracy[0])
         return compare.rise(params, accuracy)[1] < 3 * tolerance and miss > 0.5
 

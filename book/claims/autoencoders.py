@@ -5,13 +5,13 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mirage_lib import compare, images, vision
+from mirage_lib import compare, images
 from mirage_lib.claims import Finding
-from mirage_lib.scores import seed_scores
 
-from . import at_seeds, steepest_step
+from . import vision
 from .planting import rates
-from .rises import rise
+from .rises import rise, steepest_step
+from .vision import at_seeds, seed_scores
 
 WIDTHS = np.array(vision.WIDTHS["autoencoder"], float)
 CS = tuple(np.geomspace(1, 100, 21))  # thresholds, from few patches within to most

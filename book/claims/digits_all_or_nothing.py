@@ -5,12 +5,13 @@ from itertools import combinations
 
 import numpy as np
 
-from mirage_lib import compare, metrics, stats, vision
+from mirage_lib import compare, forecast, metrics, stats
 from mirage_lib.claims import Finding
 
-from . import all_of
+from . import vision
 from .planting import rates
 from .rises import moved, rise
+from .vision import all_of
 
 FIVE = 5  # the paper's largest K
 
@@ -72,9 +73,9 @@ def digit_accuracy_smooth(tolerance: float) -> Finding:
 
     def off(score):
         score = np.clip(score, 0, 1)
-        return np.sqrt(np.mean((stats.fit_sigmoid(size, score).predict(size) - score) ** 2)) / np.ptp(score)
+        return np.sqrt(np.mean((forecast.s_curve(size, score).predict(size) - score) ** 2)) / np.ptp(score)
 
-    smooth = stats.fit_sigmoid(size, accuracy).predict(size)
+    smooth = forecast.s_curve(size, accuracy).predict(size)
     stages = np.interp(
         np.log(size), np.log(size[[0, 2, 4, 7, 9, 11]]), np.array([0, 0.5, 0.5, 0.5, 1, 1]) * 0.85 + 0.12
     )

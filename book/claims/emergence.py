@@ -1,4 +1,7 @@
-"""Claims of the chapter emergence."""
+"""Claims of the chapter emergence, and the test of an emergence score."""
+
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -7,6 +10,50 @@ from mirage_lib.claims import Finding
 
 from . import holds
 from .planting import rates
+
+
+class EmergenceTest(NamedTuple):
+    """An emergence score and the chance that a curve of the null scores as high."""
+
+    score: float
+    p_value: float
+
+
+def emergence_test(scores, noise=None, n_items=None) -> EmergenceTest:
+    """The emergence score with its p-value against curves of as many points that have no jump.
+
+    noise : standard error of one score. If given, the null is a straight line of the same rise with that noise;
+        otherwise pure noise, which asks the weaker question whether there is more than chance at all: a straight line
+        passes, too.
+    n_items : right-or-wrong items, of every model or one number a model. If given, the null is counts: as many right
+        answers, dealt to all models' items at random, so the test is exact (Fisher 1935). Gaussian noise never scores
+        infinity, counts of few items often do. For other scores from 0 to 1 it errs on the safe side.
+
+    >>> emergence_test([0.0, 0.0, 0.01, 0.0, 0.01, 0.0, 0.6, 0.9], noise=0.01).p_value < 0.01
+    True
+    """
+    scores = np.asarray(scores, float)
+    score = stats.emergence_score(scores)
+    if noise is not None and not noise > 0:
+        raise ValueError("noise is the standard error of one score: above 0")
+    if n_items is not None:
+        n_items = np.broadcast_to(np.asarray(n_items, int), scores.shape)
+        if (n_items < 1).any() or (scores < 0).any() or (scores > 1).any():
+            raise ValueError("counts need at least one item a model, and scores from 0 to 1")
+        null = _count_null(tuple(n_items.tolist()), round((scores * n_items).sum()))
+    else:
+        trend = 0.0 if noise is None else (scores[-1] - scores[0]) / (len(scores) - 1) / noise
+        null = stats.emergence_null(len(scores), trend)
+    # one added above and below: the observed curve is itself a draw under the null (Davison & Hinkley 1997, 4.11)
+    as_high = (null >= score) | np.isclose(null, score, rtol=1e-9)
+    return EmergenceTest(score, float((1 + as_high.sum()) / (1 + len(null))))
+
+
+@lru_cache
+def _count_null(n_items: tuple[int, ...], right: int) -> np.ndarray:
+    """Emergence scores of models that share so many right answers at random, each with its number of items."""
+    rng = np.random.default_rng(0)
+    return stats.emergence_score(rng.multivariate_hypergeometric(n_items, right, 10_000, method="marginals") / n_items)
 
 
 def score_needs_null(tolerance: float) -> Finding:

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from mirage_lib import compare, items, kept, metrics, scores, stats, tasks
+from mirage_lib import compare, forecast, items, metrics, scores, tasks
 from mirage_lib.claims import Finding
 
-from . import ladder_answers, ladder_scores
+from . import kept
+from .kept import ladder_answers, ladder_scores
 from .planting import Rates, jump, line, rates
 from .rises import redrawn
 
@@ -63,7 +64,7 @@ def loss_of_text_falls_without_a_jump(tolerance: float) -> Finding:
     """Largest step of the loss between neighbouring sizes, as a share of its fall, 16 characters."""
     mean = _means("ladder-text", 16)
     loss, se = mean["cross_entropy"], _errors(mean, "cross_entropy", "ladder-text", 16)
-    law = stats.fit_power_law(loss.index, loss).predict(loss.index)
+    law = forecast.power_law(loss.index, loss).predict(loss.index)
     rng = np.random.default_rng(0)
 
     def steep(curve):
@@ -84,8 +85,8 @@ def the_largest_model_leaves_the_power_law(tolerance: float) -> Finding:
     """Loss of the largest model over the power law of the others, in standard errors of that forecast."""
     mean = _means("ladder-text", 16)
     loss = mean["cross_entropy"]
-    law = stats.fit_power_law(loss.index, loss)
-    others = stats.fit_power_law(loss.index[:-1], loss.iloc[:-1])
+    law = forecast.power_law(loss.index, loss)
+    others = forecast.power_law(loss.index[:-1], loss.iloc[:-1])
     scatter = np.log(loss / others.predict(loss.index)).iloc[:-1].std(ddof=2)
     rng = np.random.default_rng(0)
 
@@ -177,10 +178,10 @@ def edit_distance_is_smooth_on_text(tolerance: float) -> Finding:
         return np.max(-np.diff(values)) / np.ptp(values) > tolerance or not 0.25 < place < 0.75
 
     def error(values):
-        law = stats.fit_power_law(curve.index[:-3], values[:-3])
+        law = forecast.power_law(curve.index[:-3], values[:-3])
         return np.abs(law.predict(curve.index[-3:]) - values[-3:]).max() / np.ptp(values)
 
-    law = stats.fit_power_law(curve.index, curve).predict(curve.index)
+    law = forecast.power_law(curve.index, curve).predict(curve.index)
 
     def drawn(truth):
         return lambda _: rng.normal(truth, se)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mirage_lib import published
+from mirage_lib import forecast, published
 from mirage_lib.claims import Finding
 
 from . import holds
@@ -21,8 +21,7 @@ def three_sizes_miss_the_loss(tolerance: float) -> Finding:
     small, large, rng = n < 4e8, n > 2e9, np.random.default_rng(0)
 
     def errors(loss):
-        slope, level = np.polyfit(np.log(n[small]), np.log(loss[small]), 1)
-        return np.exp(level + slope * np.log(n[large])) / loss[large] - 1
+        return forecast.power_law(n[small], loss[small]).predict(n[large]) / loss[large] - 1
 
     def misses(loss):
         return np.abs(errors(loss)).max() > tolerance
@@ -30,7 +29,7 @@ def three_sizes_miss_the_loss(tolerance: float) -> Finding:
     pairs = last.groupby("params")["cross_entropy"].agg(lambda pair: np.log(pair).std())
     spread = np.sqrt((pairs**2).mean())
     sizes, place = np.unique(n, return_inverse=True)
-    law = np.exp(np.polyval(np.polyfit(np.log(n[small]), np.log(loss[small]), 1), np.log(n)))
+    law = forecast.power_law(n[small], loss[small]).predict(n)
     way = np.clip(np.log(n / n[small].max()) / np.log(n.max() / n[small].max()), 0, 1)
 
     def drawn(off):

@@ -5,8 +5,38 @@ import pandas as pd
 
 from mirage_lib import metrics, scores, theory
 from mirage_lib.claims import Finding
+from mirage_lib.items import Ragged, items_table
 
-from . import decades, holds, late_share
+from . import holds
+from .rises import decades
+
+
+def draw_choices(p, options, n_items, rng, **columns) -> pd.DataFrame:
+    """Draw multiple-choice items from the toy: mass p on the answer, 1 - p split as a flat Dirichlet among the rest.
+
+    p : one number or one an item, in (0, 1).
+
+    >>> draw_choices(0.4, options=4, n_items=2, rng=np.random.default_rng(0))["choice_logprob"].map(len).tolist()
+    [4, 4]
+    """
+    p = np.broadcast_to(np.asarray(p, float), n_items)
+    if not ((p > 0) & (p < 1)).all():
+        raise ValueError("option probabilities must lie in (0, 1)")
+    rest = rng.dirichlet(np.ones(options - 1), size=n_items) * (1 - p[:, None])
+    answer = rng.integers(options, size=n_items)
+    place = (answer[:, None] + np.arange(options)) % options
+    mass = np.empty((n_items, options))
+    np.put_along_axis(mass, place, np.column_stack([p, rest]), axis=1)
+    return items_table(
+        **columns,
+        item=np.arange(n_items),
+        choice_logprob=Ragged(np.log(mass).ravel(), np.full(n_items, options)),
+        answer=answer,
+    )
+
+
+def late_share(scores: np.ndarray) -> float:
+    return float((scores[-1] - scores[len(scores) // 2]) / (scores[-1] - scores[0]))
 
 
 def linear_metric_smooth(tolerance: float) -> Finding:
@@ -60,13 +90,13 @@ def edit_distance_linear(tolerance: float) -> Finding:
 def grade_steps_brier_does_not(tolerance: float) -> Finding:
     """Grade and Brier score of four options at p = 1/4 and 1/2: items that share p, then p_i ~ Beta with that mean."""
     rng, options, n = np.random.default_rng(5), 4, 20_000
-    low, high = (theory.draw_choices(p, options, n, rng) for p in (1 / options, 0.5 + 1e-6))
+    low, high = (draw_choices(p, options, n, rng) for p in (1 / options, 0.5 + 1e-6))
     step = metrics.multiple_choice_grade(high).mean() - metrics.multiple_choice_grade(low).mean()
     brier = (metrics.brier_choices(low).mean() - metrics.brier_choices(high).mean()) / theory.brier_choices(0, options)
     unequal = []
     for mean in (1 / options, 0.5):
         p = np.clip(rng.beta(options * mean, options * (1 - mean), n), 1e-12, 1 - 1e-12)
-        unequal.append(metrics.multiple_choice_grade(theory.draw_choices(p, options, n, rng)).mean())
+        unequal.append(metrics.multiple_choice_grade(draw_choices(p, options, n, rng)).mean())
     rounded = unequal[1] - unequal[0]
     parts = int(step > 1 - tolerance and brier < 0.5) + int(rounded > 1 - tolerance)
     return Finding(

@@ -3,9 +3,10 @@
 import numpy as np
 from scipy.stats import binom
 
-from mirage_lib import kept, metrics
+from mirage_lib import metrics
 from mirage_lib.claims import Finding
 
+from . import kept
 from .planting import rates
 
 UNTESTABLE = "not testable here"

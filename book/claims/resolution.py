@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mirage_lib import stats, theory
+from mirage_lib import forecast, stats, theory
 from mirage_lib.claims import Finding
 
 from . import holds
@@ -55,14 +55,14 @@ def largest_step(curves) -> np.ndarray:
     return np.where(high > 0, np.diff(curves, axis=1).max(1) / np.where(high > 0, high, 1), 1.0)
 
 
-def jump_found(sizes, n_items: int, tokens=10, draws=1000) -> Rates:
-    """How often models of these sizes tell a jump from the toy's law by their largest step, each asked n_items.
+def jump_found(sizes, n_items: int) -> Rates:
+    """How often models of these sizes, each asked n_items of ten tokens, tell a jump from the toy's law.
 
-    A jump has the law's first and last accuracy and lies anywhere between the last two of the paper's sizes. A curve
-    is called one if its largest step is above the 95 % quantile of exams of the law.
+    A jump has the law's first and last accuracy and lies anywhere between the last two of the paper's sizes. A curve is
+    called one if its largest step is above the 95 % quantile of exams of the law.
     """
     rng, sizes = np.random.default_rng(8), np.asarray(sizes, float)
-    p = theory.accuracy(theory.token_probability(theory.scaling_law(sizes, c=5e8, alpha=-0.35)), tokens)
+    p = theory.accuracy(theory.token_probability(theory.scaling_law(sizes, c=5e8, alpha=-0.35)), 10)
     cut = np.quantile(largest_step(rng.binomial(n_items, p, (5000, len(p))) / n_items), 0.95)
 
     def jump(_):
@@ -70,7 +70,7 @@ def jump_found(sizes, n_items: int, tokens=10, draws=1000) -> Rates:
         return rng.binomial(n_items, np.where(sizes < place, p[0], p[-1])) / n_items
 
     return rates(
-        lambda curve: largest_step(curve[None])[0] > cut, lambda _: rng.binomial(n_items, p) / n_items, jump, draws
+        lambda curve: largest_step(curve[None])[0] > cut, lambda _: rng.binomial(n_items, p) / n_items, jump, 1000
     )
 
 
@@ -92,7 +92,7 @@ def zeros_flatten_law(tolerance: float) -> Finding:
     for share in rng.binomial(n, p**4, size=(200, 7)) / n:
         seen = share > 0
         if seen.sum() > 2:
-            slopes.append(stats.fit_power_law(params[seen], -np.log(share[seen])).parameters["alpha"].value)
+            slopes.append(forecast.power_law(params[seen], -np.log(share[seen])).parameters["alpha"].value)
     slope = np.median(slopes)
     return holds(slope - alpha > tolerance, f"median slope {slope:.3f} where the law has {alpha}")
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirage_lib import compare, stats
+from mirage_lib import compare, forecast
 
 
 class Rise(NamedTuple):
@@ -40,17 +40,17 @@ def moved(x, curve, shift: float = 0.0, factor: float = 1.0) -> np.ndarray:
     return np.interp(place + (log - shift - place) / factor, log, curve)
 
 
-def miss(x, score, fit=stats.fit_sigmoid) -> float:
+def miss(x, score, fit=forecast.s_curve) -> float:
     """Error of forecasting the larger half of the sizes from the smaller, as a share of the height of the curve.
 
-    fit : x, y -> `stats.Fit`; by default an S-shaped curve, for scores from 0 to 1. A root mean square; the middle one
-        of an odd number of sizes is known.
+    fit : x, y -> `forecast.Fit`; by default an S-shaped curve, for scores from 0 to 1. A root mean square; the middle
+        one of an odd number of sizes is known.
 
     >>> from mirage_lib import compare
-    >>> round(miss([1, 10, 100, 1000], [0, 0.1, 0.2, 0.3], compare.straight_line), 9)
+    >>> round(miss([1, 10, 100, 1000], [0, 0.1, 0.2, 0.3], forecast.straight_line), 9)
     0.0
     """
-    return stats.forecast_error(x, score, fit, len(score) // 2) / float(np.ptp(score))
+    return forecast.error(x, score, fit, len(score) // 2) / float(np.ptp(score))
 
 
 def redrawn(score, draws: int, link=lambda p: p, seed: int = 0) -> np.ndarray:
@@ -77,3 +77,21 @@ def redrawn(score, draws: int, link=lambda p: p, seed: int = 0) -> np.ndarray:
         apart = (apart - apart.mean(1, keepdims=True)) * np.sqrt(seeds / (seeds - 1))
         drawn[:, alone] += np.take_along_axis(apart, rng.integers(seeds, size=(draws, len(alone))), 1)
     return drawn.clip(0, 1)
+
+
+def steepest_step(curve) -> float:
+    """Largest step between neighbouring sizes, as a share of the curve's range.
+
+    >>> steepest_step([0, 0.25, 0.25, 1])
+    0.75
+    """
+    return float(np.abs(np.diff(curve)).max() / np.ptp(curve))
+
+
+def decades(params: np.ndarray, accuracy: np.ndarray) -> float:
+    """Decades of N between 10 % and 90 % accuracy.
+
+    >>> round(decades([1e6, 1e9], [0, 1]), 9)
+    2.4
+    """
+    return float(np.diff(np.interp((0.1, 0.9), accuracy, np.log10(params)))[0])

@@ -6,14 +6,14 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from mirage_lib import metrics, stats, vision
+from mirage_lib import metrics, stats
 from mirage_lib.claims import Finding
 from mirage_lib.items import first_tokens
-from mirage_lib.scores import seed_scores
 
-from . import at_seeds, steepest_step
+from . import vision
 from .planting import rates
-from .rises import moved, redrawn, rise
+from .rises import moved, redrawn, rise, steepest_step
+from .vision import at_seeds, seed_scores
 
 DATA = vision.KEPT["omniglot"]
 DRAWS = 300

@@ -3,11 +3,12 @@
 import numpy as np
 from scipy.special import betaln, expit, logsumexp
 
-from mirage_lib import metrics, stats, theory
+from mirage_lib import forecast, metrics, theory
 from mirage_lib.claims import Finding
 from mirage_lib.items import items_table
 
-from . import decades, holds
+from . import holds
+from .rises import decades
 
 
 def gamma_accuracy(shape, scale):
@@ -126,7 +127,7 @@ def smooth_can_surprise(tolerance: float) -> Finding:
     """Error, above this, of forecasting a smooth curve, two skills in turn, by a sigmoid fitted to smaller models."""
     params = np.logspace(8, 12, 17)
     curve = (expit(2.5 * (np.log10(params) - 9)) + expit(4 * (np.log10(params) - 11))) / 2
-    error = stats.forecast_error(params, curve, stats.fit_sigmoid, held_out=6)
+    error = forecast.error(params, curve, forecast.s_curve, held_out=6)
     return holds(error > tolerance, f"error {error:.2f} for the six largest of 17 models, without any noise")
 
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from mirage_lib import kept, metrics, published, stats
+from mirage_lib import metrics, published, stats
+from mirage_lib.claims import kept
 from mirage_lib.items import first_tokens
 
 

@@ -7,7 +7,9 @@ import pandas as pd
 from scipy import optimize, special
 from scipy.stats import linregress, pearsonr, spearmanr
 
-from mirage_lib import claims, compare, items, kept, metrics, published, stats
+from mirage_lib import claims, compare, items, metrics, published, stats
+from mirage_lib.claims import kept, planting
+from mirage_lib.claims.emergence import emergence_test
 
 from . import NAN, Check, Exercise
 
@@ -115,16 +117,13 @@ def _stand_out() -> tuple[int, int, int]:
     table = claims.deciders("bigbench").curves()
     right = published.bigg_items().groupby(["task", "params"])["is_greedy"].agg(["sum", "size"])
     parts = [right.loc[name] for name in table["task"]]
-    p = [stats.emergence_test(part["sum"] / part["size"], n_items=part["size"]).p_value for part in parts]
+    p = [emergence_test(part["sum"] / part["size"], n_items=part["size"]).p_value for part in parts]
     return sum(each <= 0.05 for each in p), int((table["p"] <= 0.05).sum()), len(table)
 
 
 @cache
 def _power_items() -> float:
     """Items that show a rise from 0.25 to 0.5 in the last step with a power of 80 %, by doubling."""
-    claims.deciders("bigbench")
-    from book_claims import planting
-
     flat, rng = [0.25] * 11 + [0.5], np.random.default_rng(8)
     for n in 100 * 2 ** np.arange(10):
         null = stats.emergence_score(planting.counts(planting.line(flat), n, 1000, rng))

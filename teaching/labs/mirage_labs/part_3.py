@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from mirage_lib import claims, families, published, stats
+from mirage_lib.claims.rises import rise
 
 from . import Check, Exercise, each
 
@@ -26,8 +27,6 @@ def _fewer() -> np.ndarray:
 def _fool(odd: bool = True) -> list[float]:
     """c of the sharpest rise on half of the photographs; its width there, in percent, and on the other half."""
     table, photograph = _auto().errors()
-    from book_claims.rises import rise
-
     errors = table.to_numpy()
     half, found = (photograph % 2 == 1) == odd, []
     for c in 10 ** np.linspace(-0.5, 2, 41):

