@@ -14,18 +14,12 @@ from typer.core import TyperGroup
 from mirage_lib import audit, families, images, lm, logs, metrics, report, scores, sweep, tasks, vision
 from mirage_lib.items import ItemsError, read, validate, write
 
+NAMELESS = (
+    "nothing names the families, so all models count as one: unless they are, name them in a column family of --sizes "
+    "or of the table"
+)
 # what a user can do something about; anything else is a fault of the program and keeps its traceback
 ERRORS = (families.ModelError, images.DataError, sweep.SweepError, ValueError, OSError, ImportError)
-# metrics, and the column that an items table must have for each
-SCORES = {
-    metrics.token_accuracy: "is_greedy",
-    metrics.token_edit_distance: "output",
-    metrics.expected_accuracy: "logprob",
-    metrics.cross_entropy: "logprob",
-    metrics.sampled_accuracy: "samples",
-    metrics.multiple_choice_grade: "choice_logprob",
-    metrics.brier_choices: "choice_logprob",
-}
 
 
 class _Explaining(TyperGroup):
@@ -155,6 +149,7 @@ def score_answers(
         Path, typer.Argument(exists=True, help="A file of `mirage measure` or a folder of `mirage sweep`.")
     ],
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this file, such as curves.svg.")] = None,
 ):
     """Score what was measured, in every way it can be.
 
@@ -163,11 +158,13 @@ def score_answers(
 
     \b
     Example:
-      mirage metrics results --csv scores.csv
+      mirage metrics results --csv scores.csv --plot curves.svg
     """
     table = scored(sweep.collect(answers) if answers.is_dir() else read(answers))
     if csv:
         table.to_csv(csv, index=False)
+    if plot:
+        report.plot(table).savefig(plot)
     shown = table.loc[:, ~table.columns.str.endswith("_se")]
     whole = dict.fromkeys(("params", "tokens"), "{:,.0f}".format)
     typer.echo(shown.to_string(index=False, float_format="{:.3f}".format, formatters=whole))
@@ -189,6 +186,9 @@ def audit_answers(
     filter: Annotated[
         str, typer.Option(help="Of the harness, where a task has several.", show_default="the only")
     ] = "",
+    tokenizer: Annotated[
+        str, typer.Option(help="Of Hugging Face: generated answers get their edit distance.", show_default="none")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Write the report, one HTML file, to here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
     fail_on: Annotated[
@@ -197,8 +197,8 @@ def audit_answers(
 ):
     """Say whether a jump is the metric's or the model's.
 
-    Sets a harsh score beside a soft one of the same answers, if test set and sizes can tell. Ends with
-    0 when it has audited, 1 when it cannot, 2 for a wrong option, and 3 when a verdict is one of those of --fail-on.
+    Sets a harsh score beside a soft one of the same answers, if test set and sizes can tell. Ends with 0 when it has
+    audited all, 1 when a benchmark or all could not be, 2 for a wrong option, 3 when a verdict is one of --fail-on.
 
     \b
     Example:
@@ -207,77 +207,92 @@ def audit_answers(
     wanted = parts(fail_on)
     if unknown := sorted(set(wanted) - set(audit.SAID)):
         raise typer.BadParameter(f"there is no verdict {unknown[0]!r}: choose of {', '.join(audit.SAID)}")
+    harness = all(path.exists() and logs.kind(path) == "lm-eval" for path in paths)
+    read_as = _tokenizer(tokenizer) if tokenizer else None
+    curves, wrong = [], []
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        try:
-            table = audited_table(paths, harsh, soft, sizes, task or None, filter or None)
-            if set(table["family"]) == {"logged"}:
-                warnings.warn(
-                    "nothing names the families, so all models count as one: unless they are, name them in a column "
-                    "family of --sizes or of the table",
-                    stacklevel=1,
-                )
-            curves = audit.curves(table, harsh, soft, scale)
-        finally:  # a note may be why it fails
-            for warning in dict.fromkeys(str(each.message) for each in told):
-                typer.echo(f"Note: {warning}", err=True)
+        # a task at a time: one that cannot be read is no reason to leave out the others
+        for each in [task] if task or not harness else logs.tasks(*paths):
+            try:
+                table = audited_table(paths, harsh, soft, sizes, each or None, filter or None, read_as)
+                curves += audit.curves(table, harsh, soft, scale, wrong)
+            except ERRORS as error:
+                wrong.append(f"{error}")
+    if {each.family for each in curves} == {"logged"}:
+        told.append(NAMELESS)
+    for note in dict.fromkeys(str(getattr(each, "message", each)) for each in told):
+        typer.echo(f"Note: {note}", err=True)
+    if not curves:
+        raise ValueError("\n".join(dict.fromkeys(wrong)))
     found = pd.DataFrame([audit.decide(each) for each in curves])
     if out:
-        out.write_text(report.page(curves, found), encoding="utf-8")
+        out.write_text(report.page(curves, found, wrong), encoding="utf-8")
     if as_json:
         rows = json.loads(found.to_json(orient="records"))
-        typer.echo(json.dumps([row | {"next": report.next_step(row)} for row in rows], indent=1))
+        rows = [row | {"next": report.next_step(row)} for row in rows] + [{"error": each} for each in wrong]
+        typer.echo(json.dumps(rows, indent=1))
     else:
         shown = ["benchmark", "family", "verdict", "harsh", "soft", "sizes", "n_items", "height", "width", "soft_width"]
         typer.echo(found.reindex(columns=shown).to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
         for row in found.to_dict("records"):
             typer.echo(f"\n{row['benchmark']}, {row['family']}: {report.sentence(row)} {report.next_step(row)}")
-    if set(found["verdict"]) & set(wanted):
-        raise typer.Exit(3)
+    for each in wrong:
+        typer.echo(f"Not audited: {each}", err=True)
+    if set(found["verdict"]) & set(wanted) or wrong:
+        raise typer.Exit(3 if set(found["verdict"]) & set(wanted) else 1)
 
 
-def audited_table(paths, harsh="", soft="", sizes=None, task=None, filter=None) -> pd.DataFrame:
+def audited_table(paths, harsh="", soft="", sizes=None, task=None, filter=None, tokenizer=None) -> pd.DataFrame:
     """Items where the paths have them and the scores wanted are those of items, else a table of scores."""
-    known = None
+    known, listed = None, None
     if sizes:
         listed = pd.read_csv(sizes, dtype={"model": str}).drop_duplicates()
         if missing := {"model", "params"} - set(listed):
             raise ValueError(f"{sizes} lacks {', '.join(sorted(missing))}: it needs a column model and a column params")
         if (twice := listed["model"].duplicated()).any():
             raise ValueError(f"{sizes} has {listed['model'][twice].iloc[0]!r} twice: which size counts?")
+        listed = listed.set_index("model")
         numbers = pd.to_numeric(listed["params"], errors="coerce")
         if numbers.isna().any():
             raise ValueError(
                 f"{sizes} has {listed['params'][numbers.isna()].iloc[0]!r} as params: write 1.4e9 for 1.4B"
             )
-        known = dict(zip(listed["model"], numbers, strict=True))
-    table = _read_for_audit(paths, harsh, soft, known, task, filter)
+        known = numbers.to_dict()
+    table = _read_for_audit(paths, harsh, soft, known, task, filter, tokenizer)
     if sizes:
         ends = table["model"].map(lambda name: name if name in known else Path(name).name)
         if lost := sorted(set(table["model"][~ends.isin(list(known))])):
             warnings.warn(
                 f"{sizes} does not name {', '.join(lost)}: their sizes are those of the log or table", stacklevel=2
             )
-        if "family" in listed:
-            families_of = dict(zip(listed["model"], listed["family"], strict=True))
-            table["family"] = ends.map(families_of).fillna(table["family"].astype(object))
+        for name in {"params", "family"} & set(listed):
+            table[name] = ends.map(listed[name]).astype(object).fillna(table[name].astype(object))
+        table["params"] = table["params"].astype(float)
     return table
 
 
-def _read_for_audit(paths, harsh, soft, known, task, filter) -> pd.DataFrame:
+def _read_for_audit(paths, harsh, soft, known, task, filter, tokenizer) -> pd.DataFrame:
     if len(paths) == 1 and paths[0].is_dir() and not logs.kind(paths[0]) and any(paths[0].rglob("*.parquet")):
         items = sweep.collect(paths[0])
         return items if task is None else items[items["task"] == task]
     own = {name.removeprefix("-") for name in (harsh, soft) if name} - set(audit.METRICS)
+    how = {"task": task, "filter": filter, "sizes": known, "tokenizer": tokenizer}
     if not own:
         try:
-            return logs.read(*paths, task=task, filter=filter, sizes=known)
+            return logs.read(*paths, **how)
         except (logs.LogError, ItemsError) as error:
             reason = error
     try:
-        return logs.table(*paths, task=task, filter=filter, sizes=known)
+        return logs.table(*paths, **how)
     except (logs.LogError, ItemsError, KeyError) as error:
         raise error if own else reason from error
+
+
+def _tokenizer(name: str):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(families.LADDER / name if (families.LADDER / name).exists() else name)
 
 
 @app.command("vision")
@@ -319,8 +334,7 @@ def scored(items: pd.DataFrame) -> pd.DataFrame:
         # a column that only other tasks have is empty here
         group = group.dropna(axis="columns", how="all")
         by = ["task", *(["family"] if "family" in group else []), "model"]
-        known = [metric for metric, column in SCORES.items() if column in group]
-        row = scores.table(group, metrics.exact_match, *known, by=by)
+        row = scores.table(group, *logs.allowed(group), by=by)
         (interval,) = scores.curve(group, metrics.exact_match, by="model").itertuples()
         for place, end in enumerate(("low", "high"), row.columns.get_loc("exact_match") + 1):
             row.insert(place, end, getattr(interval, end))

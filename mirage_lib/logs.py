@@ -34,7 +34,7 @@ import pyarrow as pa
 from mirage_lib import metrics, scores
 from mirage_lib.items import COLUMNS, ItemsError, items_table, read_arrow, to_pandas
 
-# what each metric reads
+# what each metric reads, first the one that says right or wrong
 METRICS = {
     metrics.exact_match: "is_greedy",
     metrics.expected_accuracy: "logprob",
@@ -44,6 +44,7 @@ METRICS = {
     metrics.brier_choices: "choice_logprob",
     metrics.brier_target: "choice_logprob",
     metrics.token_accuracy: "is_greedy of each token",
+    metrics.sampled_accuracy: "samples",
 }
 _DATED = re.compile(r"(samples_)?(.+)_(\d{4}-\d\d-\d\dT[\d.:+-]+)\.jsonl?")
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}  # of inspect_ai: correct, partial, incorrect, no answer
@@ -122,6 +123,18 @@ def read(
     return items_table(**{name: items[name] for name in COLUMNS if name in items})
 
 
+def allowed(items: pd.DataFrame) -> list:
+    """The metrics that the items of one task allow, of all in `METRICS`.
+
+    >>> [metric.__name__ for metric in allowed(items_table(task="t", model="m", is_greedy=[True, False]))]
+    ['exact_match']
+    """
+    has = set(items.columns[items.notna().any()])  # a column that only other tasks have is empty here
+    if "is_greedy" in has and not isinstance(items["is_greedy"].dropna().iloc[0], bool | np.bool_):
+        has.add("is_greedy of each token")
+    return [metric for metric, column in METRICS.items() if column in has]
+
+
 def score(items: pd.DataFrame, *wanted) -> pd.DataFrame:
     """A table of scores (`scores.table`), by the metrics wanted or by all that the items of each task allow.
 
@@ -138,15 +151,11 @@ def score(items: pd.DataFrame, *wanted) -> pd.DataFrame:
     rows = []
     for task, group in items.groupby("task", sort=False):
         group = group.dropna(axis="columns", how="all")  # a column that only other tasks have is empty here
-        has = set(group)
-        if "is_greedy" in has and pa.types.is_list(group["is_greedy"].dtype.pyarrow_dtype):
-            has.add("is_greedy of each token")
-        known = [metric for metric, column in METRICS.items() if column in has]
-        if lacking := [metric for metric in wanted if METRICS.get(metric, "task") not in has]:
-            allowed = ", ".join(metric.__name__ for metric in known)
+        known = allowed(group)
+        if lacking := [metric for metric in wanted if metric in METRICS and metric not in known]:
             raise LogError(
                 f"task {task!r} cannot have {lacking[0].__name__}: it has no {METRICS[lacking[0]]} (the harness "
-                f"keeps whole answers, no tokens). It can have {allowed}"
+                f"keeps whole answers, no tokens). It can have {', '.join(metric.__name__ for metric in known)}"
             )
         rows.append(scores.table(group, *(wanted or known)))
     return pd.concat(rows, ignore_index=True)
@@ -187,6 +196,11 @@ def table(
     return _sized(pd.concat(parts, ignore_index=True), logs, **named)
 
 
+def tasks(*paths: str | Path) -> list[str]:
+    """Names of the tasks in logs of the harness."""
+    return sorted({log.task for log in _harness_logs(paths, None)})
+
+
 def _harness_logs(paths, task: str | None) -> list[_Log]:
     """The newest log of each model and task, after a look at all paths."""
     if not paths:
@@ -209,7 +223,7 @@ def _harness_logs(paths, task: str | None) -> list[_Log]:
         raise LogError(f"{folder} has samples and no results_{date}.json beside them, which says which model answered")
     logs, known = {}, set()
     for run in sorted(results):
-        about = json.loads(results[run].read_text())
+        about = next(_lines(results[run], whole=True))
         groups = {name for name, parts in about.get("group_subtasks", {}).items() if parts}
         here = samples.get(run) or dict.fromkeys(about.get("results", {}).keys() - groups)
         known |= here.keys()
@@ -252,7 +266,9 @@ def _size(about: dict) -> float:
 def _one_filter(names, wanted: str | None, task: str) -> str:
     names = list(dict.fromkeys(names))
     if len(names) > 1 and wanted not in names:
-        raise LogError(f"task {task!r} was scored through several filters: choose, filter= one of {', '.join(names)}")
+        raise LogError(
+            f"task {task!r} was scored through several filters: choose one (filter=, --filter) of {', '.join(names)}"
+        )
     return wanted if wanted in names else names[0]
 
 
@@ -269,13 +285,16 @@ def _own_scores(log: _Log, wanted: str | None) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def _lines(file: Path) -> Iterator[dict]:
+def _lines(file: Path, whole: bool = False) -> Iterator[dict]:
     with file.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate([stream.read()] if whole else stream, 1):
             try:
-                yield json.loads(line)
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"not {line.strip()[:20]!r}, but names with values are wanted")
             except ValueError as error:
                 raise LogError(f"line {number} of {file} is no JSON: was the run cut short? ({error})") from error
+            yield row
 
 
 def _samples(log: _Log, wanted: str | None) -> list[dict]:
@@ -418,7 +437,12 @@ def _frames(paths, task: str | None, columns: dict[str, str] | None) -> Iterator
         elif path.suffix == ".parquet":
             frame = to_pandas(read_arrow(path))
         else:
-            frame = pd.read_csv(path) if path.suffix == ".csv" else pd.DataFrame(list(_lines(path)))
+            try:
+                frame = pd.read_csv(path) if path.suffix == ".csv" else pd.DataFrame(list(_lines(path)))
+            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+                raise LogError(f"{path} is no table with a name above each column ({error})") from error
+        if len(frame.columns) == 1 and ";" in frame.columns[0]:
+            raise LogError(f"{path} has semicolons between its columns: write commas, and points in numbers")
         frame = frame.rename(columns=columns or {})
         by = "benchmark" if "benchmark" in frame else "task"
         if missing := sorted({by, "model"} - set(frame)):
@@ -478,11 +502,13 @@ def _sized(table: pd.DataFrame, logs: list[_Log], sizes=None, family=None, unsiz
         params = params.fillna(numbers.astype(float))
     if (gaps := params.isna()).any() and not unsized:
         names = ", ".join(table["model"][gaps].unique())
-        raise LogError(f"no size is known of {names}: give parameters without embeddings, sizes={{'name': 7e9}}")
+        raise LogError(
+            f"no size is known of {names}: give parameters without embeddings, sizes={{'name': 7e9}} or --sizes FILE"
+        )
     if counted := sorted({log.model for log in logs if _size(log.about) > 0 and given[log.model] is None}):
         warnings.warn(
             f"sizes of {', '.join(counted)} are the harness's and count the embeddings, which bends the curve of small "
-            "models: give parameters without them, sizes={'name': 7e9}",
+            "models: give parameters without them, sizes={'name': 7e9} or --sizes FILE",
             stacklevel=3,
         )
     families = table["family"].fillna("logged") if family is None and "family" in table else family or "logged"
