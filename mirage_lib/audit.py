@@ -9,7 +9,9 @@ e. Does the soft score jump as well, at the same sizes? Then it is the model's, 
 A rise is a jump when its middle 80 % takes less than half of the window of log size, and does not begin with it. What
 is uncertain is in one set of draws: both scores again, with the covariance of the items (one set of questions for both
 scores and all models) and with models scattered as they scatter about a curve that never falls, one inner size left
-out at a time. A statement is made when 95 % of the draws agree.
+out at a time. Where the link gives the harsh curve back, it is fitted to each draw, and the soft score says what the
+harsh one is between its errors. A statement is made when 95 % of the draws agree, and such scores, drawn again, would
+get one in four of five cases.
 """
 
 import warnings
@@ -25,7 +27,7 @@ from mirage_lib.compare import SHARP  # of the window of log size: a straight li
 
 LEAST = 5  # sizes; with fewer a curve has no shape
 FLOOR = 0.1  # of the window, in which a jump has not begun
-SURE, POWER = 0.95, 0.8  # share of draws that must agree; of planted jumps that must be seen
+SURE, POWER = 0.95, 0.8  # share of draws that must agree; of such scores, drawn again, that must have an answer
 GIVEN_BACK = 0.9  # share of the harsh curve's variance that the link must give back
 MATTERS = 0.05  # a rise that no test set should miss
 DRAWS = 400
@@ -42,8 +44,8 @@ LESS_IS_BETTER = {"cross_entropy", "token_edit_distance", "brier_choices", "brie
 METRICS = {metric.__name__: metric for metric in logs.METRICS}
 SAID = {
     "no jump": "The harsh score does not jump in this window of sizes.",
-    "test set too small": "The test set is too small to tell a jump from none.",
-    "too few sizes": "So few sizes cannot tell a jump from none.",
+    "test set too small": "The test set is too small to tell a jump from none, or whose it is.",
+    "too few sizes": "So few sizes cannot tell a jump from none, or whose it is.",
     "the metric": "The jump is the metric's: the soft score of the same answers has none, and gives it back.",
     "the model": "The jump is the model's, or its format's: the soft score of the same answers jumps as well.",
     "undecided": "It is undecided whether the harsh score jumps, or whose jump it is.",
@@ -86,12 +88,12 @@ def audit(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "pa
     scale : the column of sizes, above 0. Models of one size count as one, their mean.
 
     Columns: `benchmark`, `family`, `harsh`, `soft`, `scale`, `verdict` (a key of `SAID`), `models`, `sizes`, `n_items`;
-    a: `height` of the rise of the harsh score, `p_rise`; b: `resolution` 1/n; `power`, the share of jumps of this
-    height that would look like one, `alarms`, that of straight lines, `items_needed` (NaN if more do not help);
-    c: `gap`, the widest part of the window without a size where the rise is, `steady`, whether every inner size can be
-    left out; `width`, `floor`, `sharp` (share of draws that jump) of the harsh score, `soft_width`, `soft_sharp`,
-    `wider`, the share of draws in which the soft rise is the wider; d: `link` and `given_back`, R squared with each
-    inner size foretold from the others; e: `apart`, the part of the window between the two rises.
+    a: `height` of the rise of the harsh score, `p_rise`; b: `resolution` 1/n; `power`, how often such scores, drawn
+    again, have an answer by this very rule (where nothing rises, how often a rise of `MATTERS` is seen), below `POWER`
+    none is given; `items_needed` for it (NaN if more do not help); c: `gap`, the widest part of the window without a
+    size where the rise is; `width`, `floor`, `sharp` (share of draws that jump, one inner size left out of each) of
+    the harsh score, `soft_width`, `soft_sharp`; d: `link` and `given_back`, R squared beside the
+    noise of items with each inner size foretold from the others; e: `apart`, the part of the window between both rises.
 
     Raises AuditError for missing columns or scores, sizes that are missing or not above 0, and one size only.
 
@@ -127,15 +129,13 @@ def curves(
         try:
             rows = rows.dropna(axis="columns", how="all")
             scored = {metric.__name__ for metric in logs.allowed(rows)}
-            names = _pair(
-                f"{benchmark!r}", set(rows) - {*by, "model", "n_items", scale} if whole else scored, harsh, soft
-            )
+            has = set(rows) - {*by, "model", "n_items", scale} if whole else scored
+            names = _pair(f"{benchmark!r}", has, harsh, soft)
             rows, covariance = (rows, None) if whole else _of_items(rows, names, scale)
             if (twice := rows.duplicated(["model", scale])).any():
                 raise AuditError(
-                    f"{benchmark!r}, family {family!r}: {rows['model'][twice].iloc[0]!r} has several rows, and a mean "
-                    "of them would pass for more models: keep one (a setting, such as shots, belongs in the "
-                    "benchmark's name)"
+                    f"{benchmark!r}, family {family!r}: {rows['model'][twice].iloc[0]!r} has several rows, which would "
+                    "pass for more models: keep one (a setting, such as shots, belongs in the benchmark's name)"
                 )
             found.append(_curve(f"{benchmark}", f"{family}", rows, covariance, names, scale))
         except ValueError as error:
@@ -197,12 +197,9 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
     except (TypeError, ValueError) as error:
         raise AuditError(f"{where} a score or a size is no number, such as 1.4e9 for 1.4B: {error}") from None
     for name, column in values.items():
-        known = column.fillna(1) if name.endswith("_se") else column  # an error that is not known is that of counts
-        if (
-            wrong := ~np.isfinite(known)
-            | ((known <= 0) & (name in (scale, "n_items")))
-            | ((known < 0) & (name in about))
-        ).any():
+        known = column.fillna(0) if name.endswith("_se") else column  # an error that is not known is that of counts
+        positive = known > 0 if name in (scale, "n_items") else known >= 0 if name.endswith("_se") else True
+        if (wrong := ~(np.isfinite(known) & positive)).any():
             raise AuditError(f"{where} {rows['model'][wrong].iloc[0]!r} has {name} = {column[wrong].iloc[0]:g}")
     x, place = np.unique(values[scale], return_inverse=True)
     if len(x) < 2:
@@ -312,18 +309,14 @@ def decide(c: Curves) -> dict:
     ways = [never_falling(side) for side in (c.harsh, c.soft)]
     noises = c.covariance, _scatter(c, ways)
     items, scatter = (rng.multivariate_normal(np.zeros(2 * m), of, DRAWS, method="eigh") for of in noises)
-    out = rng.integers(1, m - 1, DRAWS)
-    noise = items + scatter
+    noise, out = items + scatter, rng.integers(1, m - 1, DRAWS)
     # a: how high noise alone would make the closest curve that never falls
-    flat = np.ptp(never_falling(noise[:, :m]), axis=1)
     row["height"] = np.ptp(ways[0])
-    row["p_rise"] = (1 + (flat >= row["height"]).sum()) / (1 + DRAWS)
+    row["p_rise"] = (1 + (np.ptp(never_falling(noise[:, :m]), axis=1) >= row["height"]).sum()) / (1 + DRAWS)
     rises = row["p_rise"] < 1 - SURE
     shape, soft = shapes(log_x, c.harsh), shapes(log_x, c.soft)
-    row |= dict(zip(("width", "floor", "soft_width"), (shape[2] - shape[0], shape[0], soft[2] - soft[0]), strict=True))
+    row |= {"width": shape[2] - shape[0], "floor": shape[0], "soft_width": soft[2] - soft[0]}
     row["apart"] = abs(shape[1] - soft[1])
-    kept = [np.delete(np.arange(m), each) for each in range(1, m - 1)]
-    row["steady"] = len({bool(is_jump(shapes(log_x[some], c.harsh[some]))) for some in kept}) == 1
     if rises:  # the widest stretch without a size in which a part of the rise may lie
         row["gap"] = gaps[(np.cumsum(gaps) > shape[0]) & (np.cumsum(gaps) - gaps < shape[2])].max()
     if row["gap"] > SHARP:
@@ -341,16 +334,16 @@ def decide(c: Curves) -> dict:
         none, some = (np.ptp(never_falling(more * step + less[:, :m]), axis=1) for more in (0, 1))
         return (some > np.quantile(none, SURE)).mean()
 
-    row |= {"power": power(), "verdict": "undecided", "items_needed": np.nan, "told": told}
-    if not rises:
-        told = "no jump" if row["power"] >= POWER else ""
-    if told or row["power"] >= POWER:
+    row |= {"power": power(), "verdict": "undecided", "items_needed": np.nan}
+    if row["power"] >= POWER:
+        told = told if rises else "no jump"
         return row | {"verdict": told if told in SAID else "undecided"}
     more = 2.0 ** np.arange(1, 11)
     if power(more[-1]) >= POWER:
         row["items_needed"] = c.n_items * more[bisect_left(more, POWER, key=power)]
-    if rises and _weigh(c, seen, noise, None)[0][0]:  # it is the sizes left out that disagree
+    if rises and not told and _weigh(c, seen, noise, None)[0][0]:  # it is the sizes left out that disagree
         return row | {"verdict": "too few sizes"}
+    # models may scatter as few items make them: then it is not known that more items would not help
     if row["items_needed"] > 0 or np.trace(noises[1][:m, :m]) < 2 * np.trace(noises[0][:m, :m]):
         return row | {"verdict": "test set too small"}
     return row
@@ -367,35 +360,33 @@ def _weigh(c: Curves, curves: np.ndarray, noise: np.ndarray, out: np.ndarray | N
     m, log_x = len(c.x), np.log(c.x)
     harsh, soft, way = curves[:, :m], curves[:, m:], never_falling(curves[:, m:])
     # each inner size foretold from all others; the ends stay in: a link is used between the sizes it was seen at
-    inner = np.arange(m)[1:-1]
-    told = never_falling(harsh) * 0 + _linked(c, harsh, soft, np.ones(m))
-    each = _linked(c, harsh[:, None], soft[:, None], np.arange(m) != inner[:, None])
-    told[:, inner] = each[:, inner - 1, inner]
+    told, inner = _linked(c, harsh, soft, np.ones(m)), np.arange(1, m - 1)
+    told[:, inner] = _linked(c, harsh[:, None], soft[:, None], np.arange(m) != inner[:, None])[:, inner - 1, inner]
     spread, error = np.var(harsh, axis=1) * m, np.var(noise[:, :m], axis=0).sum()
     back = 1 - np.maximum(((harsh - told) ** 2).sum(1) - error, 0) / np.maximum(spread, 1e-12)
     given = (back >= GIVEN_BACK) & (error < NOISY * spread)
-    # then the soft score, of less noise, says what the harsh one is between its errors
-    base = np.where(given[:, None], _linked(c, harsh, way, np.ones(m)), never_falling(harsh))
-    base = np.concatenate([base, way], 1)
-    ours, theirs = base[:, None, :m] + noise[:, :m], base[:, None, m:] + noise[:, m:]
+    # then the soft score, which has less noise, says what the harsh one is between its errors
+    own = np.where(given[:, None], _linked(c, harsh, way, np.ones(m)), never_falling(harsh))
     kept = np.ones((len(noise), m)) if out is None else np.arange(m) != out[:, None]
+    ours, theirs = own[:, None] + noise[:, :m], way[:, None] + noise[:, m:]
     if given.any():
         ours[given] = _linked(c, ours[given], theirs[given], kept)
-    places = np.broadcast_to(
-        np.argsort(~kept.astype(bool), kind="stable")[:, : m - (out is not None)],
-        (*ours.shape[:2], m - (out is not None)),
-    )
-    drawn = [shapes(log_x[places], np.take_along_axis(of, places, -1)) for of in (ours, theirs)]
-    # noise makes a rise wider: so also with the draws turned about what they were drawn from (the basic bootstrap)
-    turned = [2 * shapes(log_x, base[:, side])[..., None] - of for side, of in zip((slice(m), slice(m, None)), drawn)]
-    sharp, soft_sharp = (np.maximum(is_jump(a).mean(-1), is_jump(b).mean(-1)) for a, b in zip(drawn, turned))
+    places = np.argsort(kept == 0, axis=1, kind="stable")[:, : m - (out is not None)]
+    at = np.broadcast_to(places, (len(curves), *places.shape))
+
+    def jumps(curve, drawn):
+        """Noise makes a rise wider: so also of the draws turned about what they were drawn from, basic bootstrap."""
+        drawn = shapes(log_x[at], np.take_along_axis(drawn, at, -1))
+        turned = 2 * shapes(log_x, curve)[..., None] - drawn
+        return np.maximum(is_jump(drawn).mean(-1), is_jump(turned).mean(-1))
+
+    sharp, soft_sharp = jumps(own, ours), jumps(way, theirs)
     soft_rises = np.ptp(way, axis=1) > np.quantile(np.ptp(never_falling(noise[:, m:]), axis=1), SURE)
-    apart = abs(shapes(log_x, base[:, :m])[1] - shapes(log_x, way)[1])
-    near = apart <= max(np.diff(log_x).max() / np.ptp(log_x), FLOOR)
+    near = abs(shapes(log_x, own)[1] - shapes(log_x, way)[1]) <= max(np.diff(log_x).max() / np.ptp(log_x), FLOOR)
     smooth, both = soft_rises & (soft_sharp <= 1 - SURE), soft_rises & (soft_sharp >= SURE) & near
     said = np.select([smooth & given, smooth, both], ["the metric", "unlike", "the model"], "")
     said = np.select([sharp >= SURE, sharp <= 1 - SURE], [said, "no jump"], "")
-    return said, base, sharp, soft_sharp, back
+    return said, np.concatenate([own, way], 1), sharp, soft_sharp, back
 
 
 def _linked(c: Curves, harsh: np.ndarray, soft: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -412,9 +403,9 @@ def _linked(c: Curves, harsh: np.ndarray, soft: np.ndarray, keep: np.ndarray) ->
     harsh, u, keep = np.broadcast_arrays(harsh, u, keep)
     aim = (harsh - c.chance) / (1 - c.chance)
     middle = np.clip(aim.mean(-1), 0.02, 0.98)
-    a, b = 0.0 if known else np.log(middle / (1 - middle)), np.ones(middle.shape)
+    a, b = np.zeros(middle.shape) if known else np.log(middle / (1 - middle)), np.ones(middle.shape)
     for left in range(STEPS, -1, -1):
-        at = np.add(a, 0 * b)[..., None] + b[..., None] * u
+        at = a[..., None] + b[..., None] * u
         p = np.exp(np.minimum(at, 0)) if known else expit(at)
         mean = c.chance + (1 - c.chance) * p
         if not left:
@@ -422,9 +413,7 @@ def _linked(c: Curves, harsh: np.ndarray, soft: np.ndarray, keep: np.ndarray) ->
         slope = p if known else p * (1 - p)
         weight = keep * slope / (mean * (1 - mean) + 1 / c.n_items)
         off, off_u = (weight * (aim - p)).sum(-1), (weight * (aim - p) * u).sum(-1)
-        one, two, three = (
-            (weight * slope * u**power).sum(-1) + tiny for power, tiny in ((0, 1e-12), (1, 0), (2, 1e-12))
-        )
+        one, two, three = ((weight * slope * u**k).sum(-1) + tiny for k, tiny in enumerate((1e-12, 0, 1e-12)))
         if known:
             b = b * np.exp(np.clip(off_u / three / b, -1, 1))
         else:
@@ -435,12 +424,8 @@ def _linked(c: Curves, harsh: np.ndarray, soft: np.ndarray, keep: np.ndarray) ->
 
 def _scatter(c: Curves, ways) -> np.ndarray:
     """The covariance of what models scatter, beyond the noise of items, about the curves that never fall."""
-    m = len(c.x)
-    off = [side - way for side, way in zip((c.harsh, c.soft), ways, strict=True)]
-    free = [max(m - len(np.unique(way)), 1) for way in ways]
-    items = np.diag(c.covariance).reshape(2, m).mean(1)
-    more = [max((each**2).sum() / n - noise, 0) for each, n, noise in zip(off, free, items, strict=True)]
-    lengths = np.linalg.norm(off[0]) * np.linalg.norm(off[1])
-    together = np.dot(*off) / lengths if lengths > 0 else 0.0
-    shared = together * np.sqrt(more[0] * more[1])
-    return np.kron([[more[0], shared], [shared, more[1]]], np.eye(m))
+    off, items = np.array([c.harsh, c.soft]) - ways, np.diag(c.covariance).reshape(2, -1).mean(1)
+    free = [max(len(way) - len(np.unique(way)), 1) for way in ways]
+    more = np.sqrt(np.maximum((off**2).sum(1) / free - items, 0))
+    together = off[0] @ off[1] / (np.linalg.norm(off, axis=1).prod() or 1)
+    return np.kron(np.outer(more, more) * [[1, together], [together, 1]], np.eye(len(c.x)))

@@ -11,7 +11,7 @@ import pandas as pd
 import typer
 from typer.core import TyperGroup
 
-from mirage_lib import audit, families, images, lm, logs, metrics, report, scores, sweep, tasks, vision
+from mirage_lib import audit, families, images, lm, logs, report, stats, sweep, tasks, vision
 from mirage_lib.items import ItemsError, read, validate, write
 
 NAMELESS = (
@@ -172,28 +172,17 @@ def score_answers(
 
 @app.command("audit")
 def audit_answers(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="Folders of lm_eval --log_samples, logs of inspect_ai, tables, items of this library."),
-    ],
-    harsh: Annotated[
-        str, typer.Option(help="The harsh score; -NAME if less is better.", show_default="by the log")
-    ] = "",
-    soft: Annotated[str, typer.Option(help="The soft score; -NAME if less is better.", show_default="by the log")] = "",
+    paths: Annotated[list[Path], typer.Argument(help="Logs of lm_eval --log_samples or inspect_ai, tables, items.")],
+    harsh: Annotated[str, typer.Option(help="Harsh score; -NAME if less is better.", show_default="by the log")] = "",
+    soft: Annotated[str, typer.Option(help="Soft score; -NAME if less is better.", show_default="by the log")] = "",
     scale: Annotated[str, typer.Option(help="The column of sizes.")] = "params",
     sizes: Annotated[Path | None, typer.Option(help="CSV with columns model and params, without embeddings.")] = None,
     task: Annotated[str, typer.Option(help="One task of several.", show_default="all")] = "",
-    filter: Annotated[
-        str, typer.Option(help="Of the harness, where a task has several.", show_default="the only")
-    ] = "",
-    tokenizer: Annotated[
-        str, typer.Option(help="Of Hugging Face: generated answers get their edit distance.", show_default="none")
-    ] = "",
+    filter: Annotated[str, typer.Option(help="Of the harness, if a task has several.", show_default="the only")] = "",
+    tokenizer: Annotated[str, typer.Option(help="For edit distances of generated answers.", show_default="none")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the report, one HTML file, to here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
-    fail_on: Annotated[
-        str, typer.Option(help="Verdicts, with commas, that end with status 3.", show_default="none")
-    ] = "",
+    fail_on: Annotated[str, typer.Option(help="Verdicts, with commas, to end with 3.", show_default="none")] = "",
 ):
     """Say whether a jump is the metric's or the model's.
 
@@ -207,21 +196,19 @@ def audit_answers(
     wanted = parts(fail_on)
     if unknown := sorted(set(wanted) - set(audit.SAID)):
         raise typer.BadParameter(f"there is no verdict {unknown[0]!r}: choose of {', '.join(audit.SAID)}")
-    harness = all(path.exists() and logs.kind(path) == "lm-eval" for path in paths)
-    read_as = _tokenizer(tokenizer) if tokenizer else None
     curves, wrong = [], []
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
+        harness = all(path.exists() and logs.kind(path) == "lm-eval" for path in paths)
         # a task at a time: one that cannot be read is no reason to leave out the others
         for each in [task] if task or not harness else logs.tasks(*paths):
             try:
-                table = audited_table(paths, harsh, soft, sizes, each or None, filter or None, read_as)
+                table = audited_table(paths, {harsh, soft}, sizes, each or None, filter or None, tokenizer)
                 curves += audit.curves(table, harsh, soft, scale, wrong)
             except ERRORS as error:
                 wrong.append(f"{error}")
-    if {each.family for each in curves} == {"logged"}:
-        told.append(NAMELESS)
-    for note in dict.fromkeys(str(getattr(each, "message", each)) for each in told):
+    notes = [str(each.message) for each in told] + [NAMELESS] * ({each.family for each in curves} == {"logged"})
+    for note in dict.fromkeys(notes):
         typer.echo(f"Note: {note}", err=True)
     if not curves:
         raise ValueError("\n".join(dict.fromkeys(wrong)))
@@ -239,60 +226,57 @@ def audit_answers(
             typer.echo(f"\n{row['benchmark']}, {row['family']}: {report.sentence(row)} {report.next_step(row)}")
     for each in wrong:
         typer.echo(f"Not audited: {each}", err=True)
-    if set(found["verdict"]) & set(wanted) or wrong:
-        raise typer.Exit(3 if set(found["verdict"]) & set(wanted) else 1)
+    if status := 3 if set(found["verdict"]) & set(wanted) else 1 if wrong else 0:
+        raise typer.Exit(status)
 
 
-def audited_table(paths, harsh="", soft="", sizes=None, task=None, filter=None, tokenizer=None) -> pd.DataFrame:
+def audited_table(paths, names=(), sizes=None, task=None, filter=None, tokenizer="") -> pd.DataFrame:
     """Items where the paths have them and the scores wanted are those of items, else a table of scores."""
-    known, listed = None, None
+    known = {}
     if sizes:
         listed = pd.read_csv(sizes, dtype={"model": str}).drop_duplicates()
         if missing := {"model", "params"} - set(listed):
             raise ValueError(f"{sizes} lacks {', '.join(sorted(missing))}: it needs a column model and a column params")
         if (twice := listed["model"].duplicated()).any():
             raise ValueError(f"{sizes} has {listed['model'][twice].iloc[0]!r} twice: which size counts?")
+        if (words := pd.to_numeric(listed["params"], errors="coerce").isna()).any():
+            raise ValueError(f"{sizes} has {listed['params'][words].iloc[0]!r} as params: write 1.4e9 for 1.4B")
         listed = listed.set_index("model")
-        numbers = pd.to_numeric(listed["params"], errors="coerce")
-        if numbers.isna().any():
-            raise ValueError(
-                f"{sizes} has {listed['params'][numbers.isna()].iloc[0]!r} as params: write 1.4e9 for 1.4B"
-            )
-        known = numbers.to_dict()
-    table = _read_for_audit(paths, harsh, soft, known, task, filter, tokenizer)
+        known = listed["params"].astype(float).to_dict()
+    if len(paths) == 1 and paths[0].is_dir() and not logs.kind(paths[0]) and any(paths[0].rglob("*.parquet")):
+        table = sweep.collect(paths[0])
+        table = table if task is None else table[table["task"] == task]
+    else:
+        table = _logged(paths, names, task=task, filter=filter, sizes=known, tokenizer=_tokenizer(tokenizer))
     if sizes:
         ends = table["model"].map(lambda name: name if name in known else Path(name).name)
         if lost := sorted(set(table["model"][~ends.isin(list(known))])):
-            warnings.warn(
-                f"{sizes} does not name {', '.join(lost)}: their sizes are those of the log or table", stacklevel=2
-            )
-        for name in {"params", "family"} & set(listed):
-            table[name] = ends.map(listed[name]).astype(object).fillna(table[name].astype(object))
-        table["params"] = table["params"].astype(float)
+            note = f"{sizes} does not name {', '.join(lost)}: their sizes are those of the log or table"
+            warnings.warn(note, stacklevel=2)
+        table = table.assign(params=ends.map(known).astype(float).fillna(table["params"].astype(float)))
+        if "family" in listed:
+            table["family"] = ends.map(listed["family"]).fillna(table["family"].astype(object))
     return table
 
 
-def _read_for_audit(paths, harsh, soft, known, task, filter, tokenizer) -> pd.DataFrame:
-    if len(paths) == 1 and paths[0].is_dir() and not logs.kind(paths[0]) and any(paths[0].rglob("*.parquet")):
-        items = sweep.collect(paths[0])
-        return items if task is None else items[items["task"] == task]
-    own = {name.removeprefix("-") for name in (harsh, soft) if name} - set(audit.METRICS)
-    how = {"task": task, "filter": filter, "sizes": known, "tokenizer": tokenizer}
-    if not own:
-        try:
-            return logs.read(*paths, **how)
-        except (logs.LogError, ItemsError) as error:
-            reason = error
+def _logged(paths, names, **how) -> pd.DataFrame:
+    own = {name.removeprefix("-") for name in names if name} - set(audit.METRICS)
     try:
-        return logs.table(*paths, **how)
-    except (logs.LogError, ItemsError, KeyError) as error:
-        raise error if own else reason from error
+        return (logs.table if own else logs.read)(*paths, **how)
+    except (logs.LogError, ItemsError) as reason:
+        if own:
+            raise
+        try:
+            return logs.table(*paths, **how)
+        except (logs.LogError, ItemsError, KeyError):
+            raise reason from None
 
 
 def _tokenizer(name: str):
-    from transformers import AutoTokenizer
+    if name:
+        from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(families.LADDER / name if (families.LADDER / name).exists() else name)
+        return AutoTokenizer.from_pretrained(families.LADDER / name if (families.LADDER / name).exists() else name)
 
 
 @app.command("vision")
@@ -329,17 +313,12 @@ def scored(items: pd.DataFrame) -> pd.DataFrame:
     [0.75]
     """
     validate(items, "task", "model", "is_greedy")
-    rows = []
-    for _, group in items.groupby(["task", "model"], sort=False):
-        # a column that only other tasks have is empty here
-        group = group.dropna(axis="columns", how="all")
-        by = ["task", *(["family"] if "family" in group else []), "model"]
-        row = scores.table(group, *logs.allowed(group), by=by)
-        (interval,) = scores.curve(group, metrics.exact_match, by="model").itertuples()
-        for place, end in enumerate(("low", "high"), row.columns.get_loc("exact_match") + 1):
-            row.insert(place, end, getattr(interval, end))
-        rows.append(row)
-    table = pd.concat(rows, ignore_index=True)
+    table = logs.score(items if "family" in items else items.assign(family=""))
+    right = (table["exact_match"] * table["n_items"]).clip(upper=table["n_items"])
+    for name, end in stats.wilson(right, table["n_items"])._asdict().items():
+        if name != "value":
+            table.insert(table.columns.get_loc("exact_match_se"), name, end)
+    table = table if "family" in items else table.drop(columns="family")
     return table.sort_values(["benchmark", *table.columns.intersection(["params"]), "model"], ignore_index=True)
 
 

@@ -1,17 +1,9 @@
 """Logs of other tools, read as items or as scores: lm-evaluation-harness 0.4.x, inspect_ai, plain tables.
 
-====================  ======================================================  ==================================
-log                   items (`read`)                                          metrics exact on them (`score`)
-====================  ======================================================  ==================================
-loglikelihood         `logprob` and `is_greedy`, each of the whole answer     exact match, cross-entropy,
-                                                                              expected accuracy
-multiple_choice       these of the right option, `choice_logprob`, `answer`   the same, grade, Brier scores
-generate_until        `is_greedy`: the log calls it right                     exact match
-with a tokenizer      the same, `output`, `target`, `length`                  the same, token edit distance
-loglikelihood_rolling `logprob` of the whole text                             cross-entropy
-inspect_ai            `is_greedy`: a scorer calls it right                    exact match
-plain table           the columns of items that it has                        those of its columns
-====================  ======================================================  ==================================
+`read` gives items: of loglikelihood `logprob` and `is_greedy`, each of the whole answer; of multiple_choice these of
+the right option, `choice_logprob` and `answer`; of generate_until `is_greedy`, as the log calls it right, and with a
+tokenizer `output`, `target`, `length`; of loglikelihood_rolling the `logprob` of the whole text; of inspect_ai
+`is_greedy`, as a scorer calls it right; of a plain table the columns it has. `allowed` says which metrics are exact.
 
 The harness keeps one sum over an answer, in nats, and no tokens. Cross-entropy is right on a list of that one number;
 what counts tokens would take the answer for a single one, and `score` refuses it. Logs of inspect_ai are read by
@@ -87,8 +79,6 @@ def read(
     tokenizer=None,
     columns: dict[str, str] | None = None,
     sizes: dict[str, float] | None = None,
-    family: str | None = None,
-    unsized: bool = False,
 ) -> pd.DataFrame:
     """Items of one or more logs: a row a model, task and question (a sample and epoch of inspect_ai).
 
@@ -100,9 +90,7 @@ def read(
     tokenizer : of Hugging Face, for `output` and `target` of generated answers: stripped, without their stop.
     columns : of a plain table, its names and ours: {"subject": "task"}.
     sizes : parameters without embeddings, by the model's name or the end of it. For other models the log's number is
-        taken, with a warning, as the harness counts the embeddings.
-    family : of all models; "logged" if nothing says it.
-    unsized : keep models whose size nobody knows, with `params` missing.
+        taken, with a warning, as the harness counts the embeddings. The family is "logged" if no table says it.
 
     Raises LogError for what is no log, an unknown task, models without a size, samples without results or responses,
     results without samples, several filters or scorers to choose from, and answers that items cannot hold.
@@ -119,7 +107,7 @@ def read(
     for frame, scorers in _frames(paths, task, columns):
         parts.append(_frame_items(frame.assign(is_greedy=_verdicts(frame, scorers, right)) if scorers else frame))
     arrow = [pa.Table.from_pandas(part, preserve_index=False) for part in parts]
-    items = _sized(to_pandas(pa.concat_tables(arrow, promote_options="default")), logs, sizes, family, unsized)
+    items = _sized(to_pandas(pa.concat_tables(arrow, promote_options="default")), logs, sizes)
     return items_table(**{name: items[name] for name in COLUMNS if name in items})
 
 
@@ -161,9 +149,7 @@ def score(items: pd.DataFrame, *wanted) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def table(
-    *paths: str | Path, task=None, filter=None, right=None, tokenizer=None, columns=None, **named
-) -> pd.DataFrame:
+def table(*paths, task=None, filter=None, right=None, tokenizer=None, columns=None, sizes=None) -> pd.DataFrame:
     """A table of scores of one or more logs: what `score` finds in their items, and beside it the log's own scores.
 
     Arguments and errors are those of `read`. Own scores keep their names (`acc_norm`; the scorers of inspect_ai, C as
@@ -193,7 +179,7 @@ def table(
         elif "benchmark" not in frame:
             frame = score(_frame_items(frame))
         parts.append(frame)
-    return _sized(pd.concat(parts, ignore_index=True), logs, **named)
+    return _sized(pd.concat(parts, ignore_index=True), logs, sizes)
 
 
 def tasks(*paths: str | Path) -> list[str]:
@@ -490,7 +476,7 @@ def _verdicts(frame: pd.DataFrame, scorers: list[str], right: str | None) -> pd.
     raise LogError(f"of the scorers {', '.join(scorers)} these say right or wrong: {said}; choose one with right=")
 
 
-def _sized(table: pd.DataFrame, logs: list[_Log], sizes=None, family=None, unsized=False) -> pd.DataFrame:
+def _sized(table: pd.DataFrame, logs: list[_Log], sizes) -> pd.DataFrame:
     """With the sizes given, else those of the log, and the family."""
     sizes = sizes or {}
     given = {model: sizes.get(model, sizes.get(Path(model).name)) for model in table["model"].unique()}
@@ -500,16 +486,16 @@ def _sized(table: pd.DataFrame, logs: list[_Log], sizes=None, family=None, unsiz
         if (words := numbers.isna() & table["params"].notna() & params.isna()).any():
             raise LogError(f"{table['params'][words].iloc[0]!r} is no number of parameters: write 1.4e9 for 1.4B")
         params = params.fillna(numbers.astype(float))
-    if (gaps := params.isna()).any() and not unsized:
+    if (gaps := params.isna()).any():
         names = ", ".join(table["model"][gaps].unique())
         raise LogError(
-            f"no size is known of {names}: give parameters without embeddings, sizes={{'name': 7e9}} or --sizes FILE"
+            f"no size is known of {names}: give those without embeddings, sizes={{'x': 7e9}} or --sizes FILE"
         )
     if counted := sorted({log.model for log in logs if _size(log.about) > 0 and given[log.model] is None}):
         warnings.warn(
             f"sizes of {', '.join(counted)} are the harness's and count the embeddings, which bends the curve of small "
-            "models: give parameters without them, sizes={'name': 7e9} or --sizes FILE",
+            "models: give those without them, sizes={'x': 7e9} or --sizes FILE",
             stacklevel=3,
         )
-    families = table["family"].fillna("logged") if family is None and "family" in table else family or "logged"
+    families = table["family"].fillna("logged") if "family" in table else "logged"
     return table.assign(params=params, family=families)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mirage_lib import audit, figures
 
+COLOURS = (figures.ORANGE, figures.BLUE)  # harsh, soft
 PAGE = Path(__file__).with_name("report.html")
 
 
@@ -24,32 +25,23 @@ def answers(row) -> list[tuple[str, str]]:
     >>> answers(row)[2]
     ('Could so few sizes show one?', 'No: 3 sizes, and a shape needs 5.')
     """
-    sizes, known, waits = row["sizes"], _known(row, "p_rise"), "Not asked: an earlier answer decides."
-    a = f"No curve of {sizes} sizes has a shape."
-    b = f"{row['n_items']:,} items: scores come in steps of {row['resolution']:.2g}; none right leaves up to "
+    sizes, items = f"{row['sizes']} sizes", f"{row['n_items']:,} items"
+    a, d = f"No curve of {sizes} has a shape.", "Not asked: an earlier answer decides."
+    b = f"{items}: scores come in steps of {row['resolution']:.2g}; none right leaves up to "
     b += f"{3 * row['resolution']:.2g} unseen."
-    c = f"No: {sizes} sizes, and a shape needs {audit.LEAST}."
-    if known:
-        rises = row["p_rise"] < 1 - audit.SURE
-        a = (
-            f"It rises by {row['height']:.3f}"
-            if rises
-            else f"No rise is told from noise (it would be {row['height']:.3f})"
-        )
+    c, e, rises = f"No: {sizes}, and a shape needs {audit.LEAST}.", d, row.get("p_rise", 1) < 1 - audit.SURE
+    if _known(row, "p_rise"):
+        a = f"It rises by {row['height']:.3f}" if rises else f"No rise is told from noise ({row['height']:.3f})"
         a += f"; noise alone does so much with probability {row['p_rise']:.3f}."
         if rises:
             a += f" The rise's middle 80 % takes {row['width']:.0%} of the window, after a floor of {row['floor']:.0%}."
-        c = f"{sizes} sizes; the widest stretch without one, where the rise is, takes {row['gap']:.0%} of the window. "
-        c += "Each inner size can be left out." if row["steady"] else "The answer changes when one is left out."
-    d = e = waits
+        c = f"{sizes}; the widest stretch without one, where the rise is, takes {row['gap']:.0%} of the window."
     if _known(row, "power"):
-        b = f"{'Yes' if row['power'] >= audit.POWER else 'No'}: with {row['n_items']:,} items and these sizes, "
-        b += f"{row['power']:.0%} of " + (
-            "such curves, drawn again, would have an answer." if rises else f"rises of {audit.MATTERS} would be seen."
-        )
-        if rises:
-            c += f" It jumps in {row['sharp']:.0%} of the draws (items and models drawn again)."
-    if row["verdict"] in ("the metric", "the model", "undecided") and _known(row, "given_back"):
+        what = "such curves, drawn again, would have an answer" if rises else f"rises of {audit.MATTERS} would be seen"
+        told = "Yes" if row["power"] >= audit.POWER else "No"
+        b = f"{told}: with {items} and these sizes {row['power']:.0%} of {what}."
+        c += f" It jumps in {row['sharp']:.0%} of the draws (items and models again, a size left out)." * rises
+    if row["verdict"] in ("the metric", "the model", "undecided") and rises and _known(row, "given_back"):
         d = f"Through {row['link']} {max(row['given_back'], 0):.0%} of the harsh curve's variance, beside noise. "
         d += f"Its own rise takes {row['soft_width']:.0%} of the window."
         e = f"It jumps in {row['soft_sharp']:.0%} of the draws; the rises are {row['apart']:.0%} of the window apart."
@@ -93,65 +85,60 @@ def next_step(row) -> str:
 
 
 def draw(curves: audit.Curves):
-    """A figure of both scores side by side, with 95 % intervals, the rise's middle 80 % shaded."""
-    import matplotlib.pyplot as plt
-
-    figures.use_style()
-    fig, axes = plt.subplots(2, 1, figsize=(4.4, 5.0), sharex=True)
-    error = np.sqrt(np.diag(curves.covariance)).reshape(2, -1)
-    for ax, name, values, se, colour in zip(
-        axes, curves.names, (curves.harsh, curves.soft), error, (figures.ORANGE, figures.BLUE), strict=False
-    ):
-        start, _, end = audit.shapes(np.log(curves.x), values)
+    """A figure of both scores, harsh above soft, with 95 % intervals and the rise's middle 80 % shaded."""
+    fig, axes = _axes(2, 1, (4.4, 5.0), curves.names[2])
+    log_x, error = np.log(curves.x), np.sqrt(np.diag(curves.covariance)).reshape(2, -1)
+    sides = zip(axes[:, 0], ("harsh", "soft"), curves.names, (curves.harsh, curves.soft), error, COLOURS, strict=False)
+    for ax, title, name, values, se, colour in sides:
+        start, _, end = audit.shapes(log_x, values)
         if np.isfinite(start):
-            ends = np.exp(np.log(curves.x[0]) + np.array([start, end]) * np.log(curves.x[-1] / curves.x[0]))
-            ax.axvspan(*ends, color=colour, alpha=0.13, lw=0)
-        _panel(ax, curves.x, values, se, colour)
-        turned = "" if (values >= 0).all() else ", sign turned"
-        ax.set_ylabel(_plain(name.removeprefix("-")) + turned)
-    axes[0].set_title("harsh", color=figures.ORANGE)
-    axes[1].set_title("soft", color=figures.BLUE)
-    axes[1].set_xlabel(f"{_plain(curves.names[2])} (log scale)")
+            ax.axvspan(*np.exp(log_x[0] + np.array([start, end]) * np.ptp(log_x)), color=colour, alpha=0.13, lw=0)
+        _curve(ax, curves.x, values, se, colour)
+        ax.set_ylabel(_plain(name.removeprefix("-")) + ("" if (values >= 0).all() else ", sign turned"))
+        ax.set_title(title, color=colour)
     return fig
 
 
 def plot(scored: pd.DataFrame):
     """A figure of a table of scores: a column a benchmark, a row a score, a line a family, with 95 % intervals."""
-    import matplotlib.pyplot as plt
-
-    figures.use_style()
     scale = next((name for name in ("params", "tokens") if name in scored and scored[name].nunique() > 1), None)
     if scale is None:
         raise ValueError("there is nothing to plot against: the models have one size, or none that is known")
     names = [name.removesuffix("_se") for name in scored if name.endswith("_se")]
-    groups = list(scored.groupby("benchmark", sort=False))
-    size = (3.2 * len(groups) + 1.2, 2.1 * len(names) + 0.6)
-    fig, axes = plt.subplots(len(names), len(groups), figsize=size, sharex=True, squeeze=False)
+    groups = scored.sort_values(scale).groupby("benchmark")
+    fig, axes = _axes(len(names), len(groups), (3.2 * len(groups) + 1.2, 2 * len(names) + 0.8), scale)
     for column, (benchmark, rows) in zip(axes.T, groups, strict=True):
         column[0].set_title(_plain(benchmark))
-        column[-1].set_xlabel(f"{_plain(scale)} (log scale)")
-        for ax, name, colour in zip(column, names, [figures.ORANGE] + [figures.BLUE] * len(names), strict=False):
+        for ax, name, colour in zip(column, names, [COLOURS[0], *[COLOURS[1]] * len(names)], strict=False):
             ax.set_ylabel(_plain(name))
-            families = rows.assign(family=rows.get("family", "")).sort_values(scale).groupby("family", dropna=False)
-            for (family, one), mark in zip(families, "os^Dv<>" * 99, strict=False):
-                label = _plain(family) if len(families) > 1 else None
-                _panel(ax, one[scale], one[name], one[f"{name}_se"].fillna(0), colour, marker=mark, label=label)
-        if len(families) > 1:
+            for i, (family, one) in enumerate(rows.groupby(rows.get("family", pd.Series("", rows.index)))):
+                line = {"marker": "os^Dv<>"[i % 7], "label": _plain(family)}
+                _curve(ax, one[scale], one[name], one[f"{name}_se"].fillna(0), colour, **line)
+        if i:
             column[0].legend()
     return fig
 
 
+def _axes(rows: int, columns: int, size: tuple[float, float], scale: str):
+    import matplotlib.pyplot as plt
+
+    figures.use_style()
+    fig, axes = plt.subplots(rows, columns, figsize=size, sharex=True, squeeze=False)
+    for ax in axes[-1]:
+        ax.set(xscale="log", xlabel=f"{_plain(scale)} (log scale)")
+        ax.minorticks_off()
+    return fig, axes
+
+
+def _curve(ax, x, values, se, colour, **line) -> None:
+    values, bar = np.asarray(values, float), 1.96 * np.asarray(se, float)
+    share = ((values >= 0) & (values <= 1)).all()  # whose intervals stay from 0 to 1
+    ends = np.minimum(bar, [values, 1 - values]) if share else bar
+    ax.errorbar(x, values, yerr=ends, color=colour, elinewidth=1, capsize=2, **{"marker": "o"} | line)
+
+
 def _plain(text) -> str:
     return str(text).replace("_", " ").replace("$", r"\$")  # no formula begins there
-
-
-def _panel(ax, x, values, se, colour, **line) -> None:
-    values, bar = np.asarray(values, float), 1.96 * np.asarray(se, float)
-    share = bool(((values >= 0) & (values <= 1)).all())  # whose intervals stay from 0 to 1
-    ends = np.array([np.minimum(bar, values), np.minimum(bar, 1 - values)]) if share else [bar, bar]
-    ax.errorbar(x, values, yerr=ends, color=colour, elinewidth=1, capsize=2, **{"marker": "o"} | line)
-    ax.set_xscale("log")
-    ax.minorticks_off()
 
 
 def svg(figure, prefix: str = "") -> str:

@@ -1,19 +1,21 @@
 """How often the audit is right: truths planted at realistic sizes, and what `mirage_lib.audit` says of them.
 
-python tools/audit_power.py [DRAWS]     writes mirage_lib/data/audit_power.csv, which the chapter shows
-python tools/audit_power.py dev [DRAWS] the same of the seeds for developing, to look at and not to report
+    python tools/audit_power.py [DRAWS [FIRST SEED]]
+
+Without a first seed it takes fresh ones and writes mirage_lib/data/audit_power.csv, which the chapter shows (a quarter
+of an hour on one core). Seeds below `FRESH` are for developing: to look at, not to report.
 
 What right means was fixed before it was counted. Each truth has one verdict that names it (`TRUTHS`).
 
-- *Named*: the verdict is that one.
-- *Wrong*: it names another cause, denies the jump that is there, or sees one that is not. At most 5 % of any truth.
-- *Open*: "undecided", "test set too small" or "too few sizes", where it is not the truth's. It counts as right only
-  where the audit states a power (`reach`) below 0.8 and that is so: in draws of this truth at these sizes and items
-  (a cell) fewer than 0.8 were named. An open verdict where power suffices counts against the audit.
-- *Right*: named, or open and honest. In 95 of 100 draws of a truth.
+- *Named*: the verdict is that one, and for "undecided" with a power of at least 0.8.
+- *Wrong*: another cause is named, the jump that is there denied, or one seen that is not. At most 5 % of any truth.
+- *Open*: "undecided", "test set too small" or "too few sizes" where that is not the truth's. It counts as right only
+  where the audit states a power below 0.8 and it is so: in draws of this truth with as many sizes and items (a cell)
+  fewer than 0.8 were named. An open verdict where power suffices counts against the audit.
+- *Right*: named, or open and honest. In 95 of 100 draws of any truth.
 
-A cell mixes floors (0, a quarter, a half of blind guesses), soft scores and steepness. Seeds from `FRESH` on were never
-looked at while the audit was written.
+A cell mixes blind guesses (none, a quarter, a half), soft scores and steepness. Jumps are at least as high as
+`audit.MATTERS`: of lower ones the audit says nothing.
 """
 
 import sys
@@ -53,7 +55,7 @@ def plant(truth: str, rng, sizes: int, n_items: int) -> tuple[pd.DataFrame, str]
     if truth == "too few sizes":  # three or four, or six with a hole where it happens
         t = np.linspace(0, 1, rng.integers(3, 5)) if rng.random() < 0.5 else np.r_[0, 0.05, 0.1, 0.15, 0.93, 1]
     lucky = rng.normal(0, 0.02, len(t))
-    loss = 3 * 10 ** (-rng.uniform(0.9, 1.2) * t + lucky)  # nats a token, a power law
+    loss = 3 * 10 ** (-rng.uniform(1.1, 1.3) * t + lucky)  # nats a token, a power law
     late = 1 / (
         1 + np.exp(-(t + lucky - rng.uniform(0.4, 0.65)) / rng.uniform(0.015, 0.03))
     )  # in a tenth of the window
@@ -103,11 +105,34 @@ def said(truth: str, seed: int, sizes: int, n_items: int) -> pd.Series:
 def count(seeds) -> pd.DataFrame:
     """A row a draw: truth, number of sizes and items, verdict, and the power that the audit states."""
     rows = [
-        (truth, sizes, n_items, row["verdict"], row.get("reach"))
+        (truth, sizes, n_items, row["verdict"], row.get("power"))
         for truth in TRUTHS
         for sizes in SIZES
         for n_items in ITEMS
         for seed in seeds
         for row in [said(truth, seed, sizes, n_items)]
     ]
-    return pd.DataFrame(rows, columns=["truth", "sizes", "n_items", "verdict", "reach"])
+    return pd.DataFrame(rows, columns=["truth", "sizes", "n_items", "verdict", "power"])
+
+
+def judged(found: pd.DataFrame) -> pd.DataFrame:
+    """The same with what is `named`, `wrong` and `right` of each draw, as the top of this file says."""
+    meant = found["truth"].map(TRUTHS)
+    short, open_ = ~(found["power"] >= audit.POWER), found["verdict"].isin(OPEN)
+    # "undecided" names a truth only where power suffices
+    named = (found["verdict"] == meant) & ~((meant == "undecided") & short)
+    seldom = named.groupby([found[name] for name in ("truth", "sizes", "n_items")]).transform("mean") < audit.POWER
+    return found.assign(named=named, wrong=~named & ~open_, right=named | (open_ & short & seldom))
+
+
+if __name__ == "__main__":
+    draws, start = map(int, [*sys.argv[1:3], *[25, FRESH][len(sys.argv) - 1 :]])
+    found = count(range(start, start + draws))
+    if start == FRESH:
+        found.to_csv(OUT, index=False)
+    told = judged(found)
+    print(pd.crosstab(found["truth"], found["verdict"]).to_string())
+    print((100 * told.groupby("truth")[["named", "right", "wrong"]].mean()).round(1).to_string())
+    print((100 * told.pivot_table(index=["truth", "sizes"], columns="n_items", values="named")).round().to_string())
+    bins = pd.cut(told["power"], [0, 0.2, 0.5, 0.8, 0.95, 1], include_lowest=True)
+    print((100 * told.groupby(bins, observed=True)["named"].mean()).round(1).to_string())
