@@ -10,11 +10,11 @@ What right means was fixed before it was counted. Each truth has one verdict tha
 - *Named*: the verdict is that one, and for "undecided" with a power of at least 0.8.
 - *Wrong*: another cause is named, the jump that is there denied, or one seen that is not. At most 5 % of any truth.
 - *Open*: "undecided", "test set too small" or "too few sizes" where that is not the truth's. It counts as right only
-  where the audit states a power below 0.8 and it is so: in draws of this truth with as many sizes and items (a cell)
-  fewer than 0.8 were named. An open verdict where power suffices counts against the audit.
+  where the audit states a power below 0.8 and it is so: in draws of this truth with as many sizes, items and blind
+  guesses (a cell) fewer than 0.8 were named. An open verdict where power suffices counts against the audit.
 - *Right*: named, or open and honest. In 95 of 100 draws of any truth.
 
-A cell mixes blind guesses (none, a quarter, a half), soft scores and steepness. Jumps are at least as high as
+Seeds take blind guesses of none, a quarter and a half in turn; a cell mixes soft scores and steepness. Jumps are at least as high as
 `audit.MATTERS`: of lower ones the audit says nothing.
 """
 
@@ -40,15 +40,17 @@ TRUTHS = {
 }
 OPEN = ("undecided", "too few sizes", "test set too small")
 SIZES, ITEMS = (6, 8, 10, 12), (100, 300, 1000, 2000)
-FRESH = 100_000
+FLOORS = (0, 0.25, 0.5)
+FRESH = 300_000
 OUT = Path(__file__).parents[1] / "mirage_lib" / "data" / "audit_power.csv"
 
 
-def plant(truth: str, rng, sizes: int, n_items: int) -> tuple[pd.DataFrame, str]:
+def plant(truth: str, seed: int, sizes: int, n_items: int) -> tuple[pd.DataFrame, str]:
     """A table of scores of one family in which the truth is known, and the name of its soft score.
 
     Sizes lie over three decades, not quite evenly, and each model is a little better or worse than its size.
     """
+    rng = np.random.default_rng([seed, sizes, n_items, len(truth)])
     if truth == "too few items":
         n_items = int(rng.integers(15, 31))
     t = np.linspace(0, 1, sizes) + np.r_[0, rng.uniform(-0.2, 0.2, sizes - 2), 0] / sizes
@@ -59,7 +61,7 @@ def plant(truth: str, rng, sizes: int, n_items: int) -> tuple[pd.DataFrame, str]
     late = 1 / (
         1 + np.exp(-(t + lucky - rng.uniform(0.4, 0.65)) / rng.uniform(0.015, 0.03))
     )  # in a tenth of the window
-    floor, length = rng.choice([0, 0.25, 0.5]), int(rng.integers(6, 10))
+    floor, length = FLOORS[seed % 3], int(rng.integers(6, 10))
     p, soft = np.exp(-loss), rng.choice(["loss", "share", "token_edit_distance"])  # of a right token
     if truth in ("metric artefact", "too few items", "too few sizes"):
         right = p**length
@@ -98,21 +100,21 @@ def plant(truth: str, rng, sizes: int, n_items: int) -> tuple[pd.DataFrame, str]
 
 def said(truth: str, seed: int, sizes: int, n_items: int) -> pd.Series:
     """The audit's row of a planted truth."""
-    table, soft = plant(truth, np.random.default_rng([seed, sizes, n_items, len(truth)]), sizes, n_items)
+    table, soft = plant(truth, seed, sizes, n_items)
     return audit.audit(table, "exact_match", soft).iloc[0]
 
 
 def count(seeds) -> pd.DataFrame:
     """A row a draw: truth, number of sizes and items, verdict, and the power that the audit states."""
     rows = [
-        (truth, sizes, n_items, row["verdict"], row.get("power"))
+        (truth, sizes, n_items, FLOORS[seed % 3], row["verdict"], row.get("power"))
         for truth in TRUTHS
         for sizes in SIZES
         for n_items in ITEMS
         for seed in seeds
         for row in [said(truth, seed, sizes, n_items)]
     ]
-    return pd.DataFrame(rows, columns=["truth", "sizes", "n_items", "verdict", "power"])
+    return pd.DataFrame(rows, columns=["truth", "sizes", "n_items", "floor", "verdict", "power"])
 
 
 def judged(found: pd.DataFrame) -> pd.DataFrame:
@@ -121,12 +123,12 @@ def judged(found: pd.DataFrame) -> pd.DataFrame:
     short, open_ = ~(found["power"] >= audit.POWER), found["verdict"].isin(OPEN)
     # "undecided" names a truth only where power suffices
     named = (found["verdict"] == meant) & ~((meant == "undecided") & short)
-    seldom = named.groupby([found[name] for name in ("truth", "sizes", "n_items")]).transform("mean") < audit.POWER
+    seldom = named.groupby([found[name] for name in ("truth", "sizes", "n_items", "floor")]).transform("mean") < audit.POWER
     return found.assign(named=named, wrong=~named & ~open_, right=named | (open_ & short & seldom))
 
 
 if __name__ == "__main__":
-    draws, start = map(int, [*sys.argv[1:3], *[25, FRESH][len(sys.argv) - 1 :]])
+    draws, start = map(int, [*sys.argv[1:3], *[45, FRESH][len(sys.argv) - 1 :]])
     found = count(range(start, start + draws))
     if start == FRESH:
         found.to_csv(OUT, index=False)
