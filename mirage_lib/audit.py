@@ -240,16 +240,13 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
 
 
 def _formula(rows: pd.DataFrame, names) -> np.ndarray | None:
-    """Exact match as the formula of the metric has it, from the soft score alone."""
-    if names[0] != "exact_match":
-        return None
-    if names[1] == "cross_entropy" and "expected_accuracy" in rows:
+    """Exact match as the formula of the metric has it, from the soft score alone; None where it is not known."""
+    if names == ["exact_match", "cross_entropy"] and "expected_accuracy" in rows:
         return rows["expected_accuracy"].to_numpy(float)
-    if "length" not in rows or names[1] not in ("token_accuracy", "token_edit_distance"):
+    if names[0] != "exact_match" or names[1] not in ("token_accuracy", "token_edit_distance") or "length" not in rows:
         return None
     length, soft = rows["length"].to_numpy(float), rows[names[1]].to_numpy(float)
-    right = soft if names[1] == "token_accuracy" else np.clip(1 - soft / length, 0, 1)
-    return right**length
+    return (soft if names[1] == "token_accuracy" else np.clip(1 - soft / length, 0, 1)) ** length
 
 
 def never_falling(values: np.ndarray) -> np.ndarray:

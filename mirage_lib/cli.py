@@ -14,10 +14,7 @@ from typer.core import TyperGroup
 from mirage_lib import audit, families, images, lm, logs, report, stats, sweep, tasks, vision
 from mirage_lib.items import ItemsError, read, validate, write
 
-NAMELESS = (
-    "nothing names the families, so all models count as one: unless they are, name them in a column family of --sizes "
-    "or of the table"
-)
+NAMELESS = "nothing names the families, so all models count as one: name them in a column family of --sizes or table"
 # what a user can do something about; anything else is a fault of the program and keeps its traceback
 ERRORS = (families.ModelError, images.DataError, sweep.SweepError, ValueError, OSError, ImportError)
 
@@ -247,7 +244,11 @@ def audited_table(paths, names=(), sizes=None, task=None, filter=None, tokenizer
         table = sweep.collect(paths[0])
         table = table if task is None else table[table["task"] == task]
     else:
-        table = _logged(paths, names, task=task, filter=filter, sizes=known, tokenizer=_tokenizer(tokenizer))
+        if tokenizer:
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+        table = _logged(paths, names, task=task, filter=filter, sizes=known, tokenizer=tokenizer or None)
     if sizes:
         ends = table["model"].map(lambda name: name if name in known else Path(name).name)
         if lost := sorted(set(table["model"][~ends.isin(list(known))])):
@@ -260,23 +261,15 @@ def audited_table(paths, names=(), sizes=None, task=None, filter=None, tokenizer
 
 
 def _logged(paths, names, **how) -> pd.DataFrame:
-    own = {name.removeprefix("-") for name in names if name} - set(audit.METRICS)
-    try:
-        return (logs.table if own else logs.read)(*paths, **how)
-    except (logs.LogError, ItemsError) as reason:
-        if own:
-            raise
+    reasons = []
+    for reader in (logs.read, logs.table)[
+        bool({name.removeprefix("-") for name in names if name} - set(audit.METRICS)) :
+    ]:
         try:
-            return logs.table(*paths, **how)
-        except (logs.LogError, ItemsError, KeyError):
-            raise reason from None
-
-
-def _tokenizer(name: str):
-    if name:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(families.LADDER / name if (families.LADDER / name).exists() else name)
+            return reader(*paths, **how)
+        except (logs.LogError, ItemsError) as error:
+            reasons.append(error)
+    raise reasons[0]
 
 
 @app.command("vision")
@@ -315,9 +308,9 @@ def scored(items: pd.DataFrame) -> pd.DataFrame:
     validate(items, "task", "model", "is_greedy")
     table = logs.score(items if "family" in items else items.assign(family=""))
     right = (table["exact_match"] * table["n_items"]).clip(upper=table["n_items"])
-    for name, end in stats.wilson(right, table["n_items"])._asdict().items():
-        if name != "value":
-            table.insert(table.columns.get_loc("exact_match_se"), name, end)
+    _, *ends = stats.wilson(right, table["n_items"])
+    for name, end in zip(("low", "high"), ends, strict=True):
+        table.insert(table.columns.get_loc("exact_match_se"), name, end)
     table = table if "family" in items else table.drop(columns="family")
     return table.sort_values(["benchmark", *table.columns.intersection(["params"]), "model"], ignore_index=True)
 

@@ -71,15 +71,7 @@ def kind(path: str | Path) -> str:
     return "table" if path.suffix in (".csv", ".parquet", ".jsonl") and not path.is_dir() else ""
 
 
-def read(
-    *paths: str | Path,
-    task: str | None = None,
-    filter: str | None = None,
-    right: str | None = None,
-    tokenizer=None,
-    columns: dict[str, str] | None = None,
-    sizes: dict[str, float] | None = None,
-) -> pd.DataFrame:
+def read(*paths, task=None, filter=None, right=None, tokenizer=None, columns=None, sizes=None) -> pd.DataFrame:
     """Items of one or more logs: a row a model, task and question (a sample and epoch of inspect_ai).
 
     paths : folders or files. Of a model's runs of one task the newest counts, with a warning.
@@ -487,10 +479,8 @@ def _sized(table: pd.DataFrame, logs: list[_Log], sizes) -> pd.DataFrame:
             raise LogError(f"{table['params'][words].iloc[0]!r} is no number of parameters: write 1.4e9 for 1.4B")
         params = params.fillna(numbers.astype(float))
     if (gaps := params.isna()).any():
-        names = ", ".join(table["model"][gaps].unique())
-        raise LogError(
-            f"no size is known of {names}: give those without embeddings, sizes={{'x': 7e9}} or --sizes FILE"
-        )
+        lost = ", ".join(table["model"][gaps].unique())
+        raise LogError(f"no size is known of {lost}: give those without embeddings, sizes={{'x': 7e9}} or --sizes FILE")
     if counted := sorted({log.model for log in logs if _size(log.about) > 0 and given[log.model] is None}):
         warnings.warn(
             f"sizes of {', '.join(counted)} are the harness's and count the embeddings, which bends the curve of small "

@@ -434,6 +434,7 @@ def test_allowed_is_what_can_be_scored():
     """One table of metrics: each that is allowed has scores, and one that is not is refused."""
     plain = items_table(task="t", family="F", model="m", is_greedy=[True, False], logprob=[[-1.0], [-2.0]])
     assert [each.__name__ for each in logs.allowed(plain)] == ["exact_match", "expected_accuracy", "cross_entropy"]
+    assert logs.allowed(plain.drop(columns="logprob")) == [metrics.exact_match]
     tokens = plain.assign(is_greedy=items_table(task="t", is_greedy=[[True], [False, True]])["is_greedy"])
     assert metrics.token_accuracy in logs.allowed(tokens)
     for items in (plain, tokens):

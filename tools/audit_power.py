@@ -14,8 +14,8 @@ What right means was fixed before it was counted. Each truth has one verdict tha
   guesses (a cell) fewer than 0.8 were named. An open verdict where power suffices counts against the audit.
 - *Right*: named, or open and honest. In 95 of 100 draws of any truth.
 
-Seeds take blind guesses of none, a quarter and a half in turn; a cell mixes soft scores and steepness. Jumps are at least as high as
-`audit.MATTERS`: of lower ones the audit says nothing.
+Seeds take blind guesses of none, a quarter and a half in turn; a cell mixes soft scores and steepness. Jumps are at
+least as high as `audit.MATTERS`: of lower ones the audit says nothing.
 """
 
 import sys
@@ -123,16 +123,26 @@ def judged(found: pd.DataFrame) -> pd.DataFrame:
     short, open_ = ~(found["power"] >= audit.POWER), found["verdict"].isin(OPEN)
     # "undecided" names a truth only where power suffices
     named = (found["verdict"] == meant) & ~((meant == "undecided") & short)
-    seldom = named.groupby([found[name] for name in ("truth", "sizes", "n_items", "floor")]).transform("mean") < audit.POWER
+    seldom = (
+        named.groupby([found[name] for name in ("truth", "sizes", "n_items", "floor")]).transform("mean") < audit.POWER
+    )
     return found.assign(named=named, wrong=~named & ~open_, right=named | (open_ & short & seldom))
+
+
+def summed(told: pd.DataFrame) -> pd.DataFrame:
+    """A row a truth, number of sizes and of items: how many were drawn, named, right, wrong; those of stated power."""
+    sure = told["power"] >= audit.POWER
+    told = told.assign(draws=1, sure=sure, sure_named=sure & told["named"])
+    counts = ["draws", "named", "right", "wrong", "sure", "sure_named"]
+    return told.groupby(["truth", "sizes", "n_items"], sort=False)[counts].sum().reset_index()
 
 
 if __name__ == "__main__":
     draws, start = map(int, [*sys.argv[1:3], *[45, FRESH][len(sys.argv) - 1 :]])
     found = count(range(start, start + draws))
-    if start == FRESH:
-        found.to_csv(OUT, index=False)
     told = judged(found)
+    if start == FRESH:
+        summed(told).to_csv(OUT, index=False)
     print(pd.crosstab(found["truth"], found["verdict"]).to_string())
     print((100 * told.groupby("truth")[["named", "right", "wrong"]].mean()).round(1).to_string())
     print((100 * told.pivot_table(index=["truth", "sizes"], columns="n_items", values="named")).round().to_string())
