@@ -112,7 +112,8 @@ def plot(scored: pd.DataFrame):
         for ax, name, colour in zip(column, names, [COLOURS[0], *[COLOURS[1]] * len(names)], strict=False):
             ax.set_ylabel(_plain(name))
             for i, (family, one) in enumerate(rows.groupby(rows.get("family", pd.Series("", rows.index)))):
-                line = {"marker": "os^Dv<>"[i % 7], "label": _plain(family)}
+                line = {"marker": "os^Dv<>"[i % 7], "label": _plain(family), "linestyle": ""}
+                ax.plot(one.groupby(scale)[name].mean(), color=colour, lw=1)  # through the models of a size
                 _curve(ax, one[scale], one[name], one[f"{name}_se"].fillna(0), colour, **line)
         if i:
             column[0].legend()
