@@ -9,26 +9,31 @@ e. Does the soft score jump as well, at the same sizes? Then it is the model's, 
 A rise is a jump when its middle 80 % takes less than half of the window of log size, and does not begin with it. What
 is uncertain is in one set of draws: both scores again, with the covariance of the items (one set of questions for both
 scores and all models) and with models scattered as they scatter about a curve that never falls, one inner size left
-out at a time. A statement is made when 95 % of the draws agree.
+out at a time. Where the link gives the harsh curve back, it is fitted to each draw, and the soft score says what the
+harsh one is between its errors. A statement is made when 95 % of the draws agree, and such scores, drawn again, would
+get one in four of five cases.
 """
 
 import warnings
+from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import least_squares
 from scipy.special import expit
 
 from mirage_lib import logs, scores
+from mirage_lib.compare import SHARP  # of the window of log size: a straight line takes 0.8
 
 LEAST = 5  # sizes; with fewer a curve has no shape
-SHARP = 0.5  # of the window of log size, as in `compare`: a straight line takes 0.8
 FLOOR = 0.1  # of the window, in which a jump has not begun
-SURE, POWER = 0.95, 0.8  # share of draws that must agree; of planted jumps that must be seen
+SURE, POWER = 0.95, 0.8  # share of draws that must agree; of such scores, drawn again, that must have an answer
 GIVEN_BACK = 0.9  # share of the harsh curve's variance that the link must give back
-MATTERS = 0.1  # a rise that no test set should miss
+MATTERS = 0.05  # a rise that no test set should miss
 DRAWS = 400
+AGAIN = 50  # draws of each kind, for the power
+STEPS = 12  # of fitting a link
+NOISY = 0.5  # share of the harsh curve's variance that may be noise, where a link is to show
 PAIRS = [
     ("multiple_choice_grade", "brier_choices"),
     ("exact_match", "token_edit_distance"),
@@ -39,8 +44,8 @@ LESS_IS_BETTER = {"cross_entropy", "token_edit_distance", "brier_choices", "brie
 METRICS = {metric.__name__: metric for metric in logs.METRICS}
 SAID = {
     "no jump": "The harsh score does not jump in this window of sizes.",
-    "test set too small": "The test set is too small to tell a jump from none.",
-    "too few sizes": "So few sizes cannot tell a jump from none.",
+    "test set too small": "The test set is too small to tell a jump from none, or whose it is.",
+    "too few sizes": "So few sizes cannot tell a jump from none, or whose it is.",
     "the metric": "The jump is the metric's: the soft score of the same answers has none, and gives it back.",
     "the model": "The jump is the model's, or its format's: the soft score of the same answers jumps as well.",
     "undecided": "It is undecided whether the harsh score jumps, or whose jump it is.",
@@ -83,12 +88,12 @@ def audit(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "pa
     scale : the column of sizes, above 0. Models of one size count as one, their mean.
 
     Columns: `benchmark`, `family`, `harsh`, `soft`, `scale`, `verdict` (a key of `SAID`), `models`, `sizes`, `n_items`;
-    a: `height` of the rise of the harsh score, `p_rise`; b: `resolution` 1/n; `power`, the share of jumps of this
-    height that would look like one, `alarms`, that of straight lines, `items_needed` (NaN if more do not help);
-    c: `gap`, the widest part of the window without a size where the rise is, `steady`, whether every inner size can be
-    left out; `width`, `floor`, `sharp` (share of draws that jump) of the harsh score, `soft_width`, `soft_sharp`,
-    `wider`, the share of draws in which the soft rise is the wider; d: `link` and `given_back`, R squared with each
-    inner size foretold from the others; e: `apart`, the part of the window between the two rises.
+    a: `height` of the rise of the harsh score, `p_rise`; b: `resolution` 1/n; `power`, how often such scores, drawn
+    again, have an answer by this very rule (where nothing rises, how often a rise of `MATTERS` is seen), below `POWER`
+    none is given; `items_needed` for it (NaN if more do not help); c: `gap`, the widest part of the window without a
+    size where the rise is; `width`, `floor`, `sharp` (share of draws that jump, one inner size left out of each) of
+    the harsh score, `soft_width`, `soft_sharp`; d: `link` and `given_back`, R squared beside the
+    noise of items with each inner size foretold from the others; e: `apart`, the part of the window between both rises.
 
     Raises AuditError for missing columns or scores, sizes that are missing or not above 0, and one size only.
 
@@ -102,12 +107,18 @@ def audit(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "pa
     return pd.DataFrame([decide(each) for each in curves(table, harsh, soft, scale)])
 
 
-def curves(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "params") -> list[Curves]:
-    """The two scores of each benchmark and family of a table, as `audit` takes it, up being better."""
+def curves(
+    table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "params", wrong: list | None = None
+) -> list[Curves]:
+    """The two scores of each benchmark and family of a table, as `audit` takes it, up being better.
+
+    wrong : takes the errors of benchmarks that cannot be audited, so that the others are; else the first is raised
+    """
     whole = "benchmark" in table
     by = ["benchmark" if whole else "task", "family"]
     if missing := [name for name in [*by, "model", scale, *(["n_items"] if whole else [])] if name not in table]:
-        raise AuditError(f"the table lacks {missing[0]!r}: it has {', '.join(table)}")
+        hint = " (--sizes FILE adds them)" if missing[0] == scale else ""
+        raise AuditError(f"the table lacks {missing[0]!r}: it has {', '.join(table)}{hint}")
     if table.empty:
         raise AuditError("the table is empty: there is nothing to audit")
     for name in [*by, "model"]:
@@ -115,16 +126,22 @@ def curves(table: pd.DataFrame, harsh: str = "", soft: str = "", scale: str = "p
             raise AuditError(f"{gaps} of {len(table)} rows have no {name!r}: fill it in or leave them out")
     found = []
     for (benchmark, family), rows in table.groupby(by, sort=False):
-        rows = rows.dropna(axis="columns", how="all")
-        has = set(rows) - {*by, "model", "n_items", scale} if whole else _metrics(rows)
-        names = _pair(f"{benchmark!r}", has, harsh, soft)
-        rows, covariance = (rows, None) if whole else _of_items(rows, names, scale)
-        if (twice := rows.duplicated(["model", scale])).any():
-            raise AuditError(
-                f"{benchmark!r}, family {family!r}: {rows['model'][twice].iloc[0]!r} has several rows, and a mean of "
-                "them would pass for more models: keep one (a setting, such as shots, belongs in the benchmark's name)"
-            )
-        found.append(_curve(f"{benchmark}", f"{family}", rows, covariance, names, scale))
+        try:
+            rows = rows.dropna(axis="columns", how="all")
+            scored = {metric.__name__ for metric in logs.allowed(rows)}
+            has = set(rows) - {*by, "model", "n_items", scale} if whole else scored
+            names = _pair(f"{benchmark!r}", has, harsh, soft)
+            rows, covariance = (rows, None) if whole else _of_items(rows, names, scale)
+            if (twice := rows.duplicated(["model", scale])).any():
+                raise AuditError(
+                    f"{benchmark!r}, family {family!r}: {rows['model'][twice].iloc[0]!r} has several rows, which would "
+                    "pass for more models: keep one (a setting, such as shots, belongs in the benchmark's name)"
+                )
+            found.append(_curve(f"{benchmark}", f"{family}", rows, covariance, names, scale))
+        except ValueError as error:
+            if wrong is None:
+                raise
+            wrong.append(f"{error}")
     return found
 
 
@@ -144,14 +161,6 @@ def _pair(where: str, has: set[str], harsh: str, soft: str) -> tuple[str, str]:
             "--soft), leave it out (--task), or, for generated answers, read the log with a tokenizer"
         )
     return harsh or pairs[0][0], soft or pairs[0][1]
-
-
-def _metrics(items: pd.DataFrame) -> set[str]:
-    """Names of the metrics that an items table allows."""
-    first = items.iloc[0].dropna() if len(items) else {}
-    lists = "is_greedy" in first and not isinstance(first["is_greedy"], bool | np.bool_)
-    has = {*items, *(["is_greedy of each token"] if lists else [])}
-    return {metric.__name__ for metric, column in logs.METRICS.items() if column in has}
 
 
 def _of_items(items: pd.DataFrame, names: tuple[str, str], scale: str) -> tuple[pd.DataFrame, np.ndarray | None]:
@@ -182,18 +191,22 @@ def _of_items(items: pd.DataFrame, names: tuple[str, str], scale: str) -> tuple[
 def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, scale: str) -> Curves:
     where = f"on {benchmark!r}, family {family!r}"
     bare = [name.removeprefix("-") for name in names]
+    about = [f"{name}{end}" for name in bare for end in ("_se", "_chance") if f"{name}{end}" in rows]
     try:
-        values = rows[[scale, "n_items", *bare]].astype(float)
+        values = rows[[scale, "n_items", *bare, *about]].astype(float)
     except (TypeError, ValueError) as error:
         raise AuditError(f"{where} a score or a size is no number, such as 1.4e9 for 1.4B: {error}") from None
     for name, column in values.items():
-        if (wrong := ~np.isfinite(column) | ((column <= 0) & (name in (scale, "n_items")))).any():
+        known = column.fillna(0) if name.endswith("_se") else column  # an error that is not known is that of counts
+        positive = known > 0 if name in (scale, "n_items") else known >= 0 if name.endswith("_se") else True
+        if (wrong := ~(np.isfinite(known) & positive)).any():
             raise AuditError(f"{where} {rows['model'][wrong].iloc[0]!r} has {name} = {column[wrong].iloc[0]:g}")
     x, place = np.unique(values[scale], return_inverse=True)
     if len(x) < 2:
         raise AuditError(f"{where} there is one size only ({', '.join(map(str, rows['model'][:3]))}): audit several")
     if not values[bare[0]].between(0, 1).all():
-        raise AuditError(f"{where} the harsh score {bare[0]!r} must go from 0 to 1")
+        hint = ": of percentages take a hundredth" if values[bare[0]].between(0, 100).all() else ""
+        raise AuditError(f"{where} the harsh score {bare[0]!r} must go from 0 to 1{hint}")
     mean = (place == np.arange(len(x))[:, None]) / np.bincount(place)[:, None]  # over the models of a size
     n, sides, spread, signs = values["n_items"], [], [], []
     for name, plain in zip(names, bare, strict=True):
@@ -201,9 +214,9 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
         signs += [sign] * len(rows)
         # of a harsh score that is an error, what is right
         turned = 1 if sign < 0 and plain == bare[0] else 0
-        column, se = turned + sign * values[plain], rows.get(f"{plain}_se", pd.Series(np.nan, rows.index)).astype(float)
-        if plain == bare[1] and f"{plain}_chance" in rows:
-            column = column.clip(lower=sign * rows[f"{plain}_chance"])
+        column, se = turned + sign * values[plain], values.get(f"{plain}_se", pd.Series(np.nan, rows.index))
+        if plain == bare[1] and f"{plain}_chance" in about:
+            column = column.clip(lower=sign * values[f"{plain}_chance"])
         # of right and wrong answers the error is known, and it is not 0 where all were wrong
         share = (values[plain].clip(0, 1) * n + 1) / (n + 2)
         least = share * (1 - share) / n if values[plain].between(0, 1).all() else np.zeros(len(n))
@@ -218,26 +231,22 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
         own = covariance + np.diag(np.maximum(np.diag(own) - np.diag(covariance), 0))
     both = np.kron(np.eye(2), mean)
     formula = _formula(rows, bare)
-    chance = rows.get(f"{bare[0]}_chance", pd.Series(float(signs[0] < 0))).astype(float).mean()
+    chance = values.get(f"{bare[0]}_chance", pd.Series(float(signs[0] < 0))).mean()
     chance = 1 - chance if signs[0] < 0 else chance
     return Curves(
-        benchmark, family, (*names, scale), x, *sides, both @ own @ both.T, int(n.median()),
-        chance,
+        benchmark, family, (*names, scale), x, *sides, both @ own @ both.T, int(n.median()), chance,
         None if formula is None else mean @ formula, len(rows),
     )  # fmt: skip
 
 
 def _formula(rows: pd.DataFrame, names) -> np.ndarray | None:
-    """Exact match as the formula of the metric has it, from the soft score alone."""
-    if names[0] != "exact_match":
-        return None
-    if names[1] == "cross_entropy" and "expected_accuracy" in rows:
+    """Exact match as the formula of the metric has it, from the soft score alone; None where it is not known."""
+    if names == ["exact_match", "cross_entropy"] and "expected_accuracy" in rows:
         return rows["expected_accuracy"].to_numpy(float)
-    if "length" not in rows or names[1] not in ("token_accuracy", "token_edit_distance"):
+    if names[0] != "exact_match" or names[1] not in ("token_accuracy", "token_edit_distance") or "length" not in rows:
         return None
     length, soft = rows["length"].to_numpy(float), rows[names[1]].to_numpy(float)
-    right = soft if names[1] == "token_accuracy" else np.clip(1 - soft / length, 0, 1)
-    return right**length
+    return (soft if names[1] == "token_accuracy" else np.clip(1 - soft / length, 0, 1)) ** length
 
 
 def never_falling(values: np.ndarray) -> np.ndarray:
@@ -246,12 +255,13 @@ def never_falling(values: np.ndarray) -> np.ndarray:
     >>> never_falling(np.array([0.2, 0.1, 0.3])).round(2).tolist()
     [0.15, 0.15, 0.3]
     """
-    sums = np.cumsum(np.concatenate([np.zeros((*values.shape[:-1], 1)), values], -1), -1)
-    first, last = np.indices((values.shape[-1],) * 2)
-    mean = (sums[..., None, 1:] - sums[..., :-1, None]) / np.maximum(last - first + 1, 1)
-    # over all stretches that begin at or before a size, the highest of the lowest means, over where they end
-    lowest = np.minimum.accumulate(np.where(last < first, np.inf, mean)[..., ::-1], -1)[..., ::-1]
-    return np.where(last < first, -np.inf, lowest).max(-2)
+    m = values.shape[-1]
+    found = np.full(values.shape, -np.inf)
+    for first in range(m):  # over all stretches that begin at or before a size, the highest of the lowest means
+        means = np.cumsum(values[..., first:], -1) / np.arange(1, m - first + 1)
+        lowest = np.minimum.accumulate(means[..., ::-1], -1)[..., ::-1]
+        np.maximum(found[..., first:], lowest, out=found[..., first:])
+    return found
 
 
 def shapes(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -269,10 +279,13 @@ def shapes(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:
         way = (way - way[..., :1]) / np.where(rise > 1e-12, rise, np.nan)
     found = []
     for share in (0.1, 0.5, 0.9):
-        after = np.maximum((way >= share).argmax(-1), 1)[..., None]
-        a, b, c, d = (np.take_along_axis(of, after - back, -1)[..., 0] for of in (way, log_x) for back in (1, 0))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found.append((c + (share - a) / (b - a) * (d - c) - log_x[..., 0]) / (log_x[..., -1] - log_x[..., 0]))
+        ends = []
+        for just in (share - 1e-9, share + 1e-9):  # where the curve rests, the middle of the rest, as in `compare.rise`
+            after = np.maximum((way >= just).argmax(-1), 1)[..., None]
+            a, b, c, d = (np.take_along_axis(of, after - back, -1)[..., 0] for of in (way, log_x) for back in (1, 0))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ends.append(c + (just - a) / (b - a) * (d - c))
+        found.append((np.mean(ends, 0) - log_x[..., 0]) / (log_x[..., -1] - log_x[..., 0]))
     return np.array(found)
 
 
@@ -284,122 +297,132 @@ def is_jump(shape: np.ndarray) -> np.ndarray:
 def decide(c: Curves) -> dict:
     """The row of `audit` for a benchmark and family; the same every time."""
     rng, m, log_x = np.random.default_rng(0), len(c.x), np.log(c.x)
+    gaps = np.diff(log_x) / np.ptp(log_x)
     row = {"benchmark": c.benchmark, "family": c.family, **dict(zip(("harsh", "soft", "scale"), c.names, strict=True))}
     row |= {"verdict": "too few sizes", "models": c.models, "sizes": m, "n_items": c.n_items}
-    gaps = np.diff(log_x) / np.ptp(log_x)
+    row |= {"resolution": 1 / c.n_items, "gap": gaps.max()}
     if m < LEAST:
-        return row | {"resolution": 1 / c.n_items, "gap": gaps.max()}
+        return row
     ways = [never_falling(side) for side in (c.harsh, c.soft)]
-    items, scatter = (
-        rng.multivariate_normal(np.zeros(2 * m), of, DRAWS, method="eigh") for of in (c.covariance, _scatter(c, ways))
-    )
-    noise = items + scatter
-    left = np.stack([np.delete(np.arange(m), out) for out in rng.integers(1, m - 1, DRAWS)])
-    everywhere = np.broadcast_to(np.arange(m), (DRAWS, m))
-
-    def drawn(curve, kept=everywhere, side=0, noise=noise):
-        return shapes(log_x[kept], np.take_along_axis(curve + noise[:, side * m : (side + 1) * m], kept, 1))
-
+    noises = c.covariance, _scatter(c, ways)
+    items, scatter = (rng.multivariate_normal(np.zeros(2 * m), of, DRAWS, method="eigh") for of in noises)
+    noise, out = items + scatter, rng.integers(1, m - 1, DRAWS)
     # a: how high noise alone would make the closest curve that never falls
-    chance = np.ptp(never_falling(noise[:, :m]), axis=1)
-    height = np.ptp(ways[0])
-    row |= {"height": height, "p_rise": (1 + (chance >= height).sum()) / (1 + DRAWS), "resolution": 1 / c.n_items}
-    shape, soft = shapes(log_x, c.harsh), shapes(log_x, c.soft)
-    row |= dict(zip(("width", "floor", "soft_width"), (shape[2] - shape[0], shape[0], soft[2] - soft[0]), strict=True))
-    # b and c: would a jump of this height look like one, and a straight line not, with this noise and these sizes?
+    row["height"] = np.ptp(ways[0])
+    row["p_rise"] = (1 + (np.ptp(never_falling(noise[:, :m]), axis=1) >= row["height"]).sum()) / (1 + DRAWS)
     rises = row["p_rise"] < 1 - SURE
-    at = np.clip(np.searchsorted(log_x, log_x[0] + np.ptp(log_x) * (shape[1] if rises else 0.5)), 2, m - 1)
-    step, line = np.arange(m) >= at, (log_x - log_x[0]) / np.ptp(log_x)
+    shape, soft = shapes(log_x, c.harsh), shapes(log_x, c.soft)
+    row |= {"width": shape[2] - shape[0], "floor": shape[0], "soft_width": soft[2] - soft[0]}
+    row["apart"] = abs(shape[1] - soft[1])
+    if rises:  # the widest stretch without a size in which a part of the rise may lie
+        row["gap"] = gaps[(np.cumsum(gaps) > shape[0]) & (np.cumsum(gaps) - gaps < shape[2])].max()
+    if row["gap"] > SHARP:
+        return row
+    seen = np.concatenate([c.harsh, c.soft])[None]
+    told, base, row["sharp"], row["soft_sharp"], row["given_back"] = (of[0] for of in _weigh(c, seen, noise, out))
+    row["link"] = "an S-shaped curve" if c.formula is None else "the formula, to a fitted power"
 
-    def told(factor=1.0):
-        """Power and false alarms, with so many times the items."""
+    def power(factor=1.0):
+        """How often such scores, drawn again with so many times the items, have an answer; or a rise is seen at all."""
         less = scatter + items / np.sqrt(factor)
         if rises:
-            return [is_jump(drawn(height * curve, noise=less)).mean() for curve in (step, line)]
-        none, seen = (np.ptp(never_falling(MATTERS * truth + less[:, :m]), axis=1) for truth in (0 * step, step))
-        return (seen > np.quantile(none, SURE)).mean(), 1 - SURE
+            return np.mean(_weigh(c, base + less[-AGAIN:], less[:AGAIN], out[:AGAIN])[0] != "")
+        step = MATTERS * (np.arange(m) >= m // 2)
+        none, some = (np.ptp(never_falling(more * step + less[:, :m]), axis=1) for more in (0, 1))
+        return (some > np.quantile(none, SURE)).mean()
 
-    enough = [factor for factor in 2.0 ** np.arange(11) if able(*told(factor))]
-    row["power"], row["alarms"] = told()
-    row["items_needed"] = c.n_items * enough[0] if enough else np.nan
-    # the widest stretch without a size in which a part of the rise may lie
-    inside = (np.cumsum(gaps) > shape[0]) & (np.cumsum(gaps) - gaps < shape[2])
-    row["gap"] = gaps[inside].max() if rises else gaps.max()
-    kept = [np.delete(np.arange(m), out) for out in range(1, m - 1)]
-    row["steady"] = len({bool(is_jump(shapes(log_x[some], c.harsh[some]))) for some in kept}) == 1
-    # more items would help, or the models scatter too much, or not even scores without noise could tell
-    short = "test set too small" if enough else "undecided" if able(*told(np.inf)) or scatter.any() else "too few sizes"
-    if not rises:
-        return row | {"verdict": "no jump" if able(*told()) else short}
-    ours, theirs = (drawn(way, left, side) for side, way in enumerate(ways))
-    row["sharp"], row["soft_sharp"] = is_jump(ours).mean(), is_jump(theirs).mean()
-    with np.errstate(invalid="ignore"):
-        row["wider"] = (theirs[2] - theirs[0] > ours[2] - ours[0]).mean()
-        row["apart"] = abs(shape[1] - soft[1])
-    row["link"], row["given_back"] = _given_back(c)
-    soft_rises = np.mean(np.ptp(never_falling(noise[:, m:]), axis=1) < np.ptp(ways[1])) > SURE
-    alone = is_jump(drawn(ways[0])).mean()  # noise of items, all sizes
-    if row["gap"] > SHARP:
-        row["verdict"] = "too few sizes"
-    elif not able(*told()):
-        row["verdict"] = short
-    elif 1 - SURE < row["sharp"] < SURE:
-        row["verdict"] = "undecided" if 1 - SURE < alone < SURE else "too few sizes"
-    elif row["sharp"] <= 1 - SURE:
-        row["verdict"] = "no jump"
-    elif soft_rises and row["soft_sharp"] <= 1 - SURE and row["wider"] >= SURE and row["given_back"] >= GIVEN_BACK:
-        row["verdict"] = "the metric"
-    elif soft_rises and row["soft_sharp"] >= SURE and row["apart"] <= max(row["gap"], FLOOR):
-        row["verdict"] = "the model"
-    else:
-        row["verdict"] = "undecided"
+    row |= {"power": power(), "verdict": "undecided", "items_needed": np.nan}
+    if row["power"] >= POWER:
+        told = told if rises else "no jump"
+        return row | {"verdict": told if told in SAID else "undecided"}
+    more = 2.0 ** np.arange(1, 11)
+    if power(more[-1]) >= POWER:
+        row["items_needed"] = c.n_items * more[bisect_left(more, POWER, key=power)]
+    if rises and not told and _weigh(c, seen, noise, None)[0][0]:  # it is the sizes left out that disagree
+        return row | {"verdict": "too few sizes"}
+    # models may scatter as few items make them: then it is not known that more items would not help
+    if row["items_needed"] > 0 or np.trace(noises[1][:m, :m]) < 2 * np.trace(noises[0][:m, :m]):
+        return row | {"verdict": "test set too small"}
     return row
 
 
-def able(power: float, alarms: float) -> bool:
-    """Whether a test with this power and these false alarms decides.
+def _weigh(c: Curves, curves: np.ndarray, noise: np.ndarray, out: np.ndarray | None) -> tuple:
+    """What 95 % of the draws say of sets of scores, the harsh before the soft ones, shape (sets, 2 sizes).
 
-    >>> able(0.9, 0.01), able(0.5, 0.01)
-    (True, False)
+    noise : shape (draws, 2 sizes); out : the inner size that each draw leaves out, or None
+
+    For each set: a verdict, "unlike" where the harsh score jumps and the soft one neither does nor gives it back, or
+    ""; the curves without noise; the shares of draws in which each score jumps; the variance given back.
     """
-    return power >= POWER and alarms <= 1 - SURE + 1e-9
+    m, log_x = len(c.x), np.log(c.x)
+    harsh, soft, way = curves[:, :m], curves[:, m:], never_falling(curves[:, m:])
+    # each inner size foretold from all others; the ends stay in: a link is used between the sizes it was seen at
+    told, inner = _linked(c, harsh, soft, np.ones(m)), np.arange(1, m - 1)
+    told[:, inner] = _linked(c, harsh[:, None], soft[:, None], np.arange(m) != inner[:, None])[:, inner - 1, inner]
+    spread, error = np.var(harsh, axis=1) * m, np.var(noise[:, :m], axis=0).sum()
+    back = 1 - np.maximum(((harsh - told) ** 2).sum(1) - error, 0) / np.maximum(spread, 1e-12)
+    given = (back >= GIVEN_BACK) & (error < NOISY * spread)
+    # then the soft score, which has less noise, says what the harsh one is between its errors
+    own = np.where(given[:, None], _linked(c, harsh, way, np.ones(m)), never_falling(harsh))
+    kept = np.ones((len(noise), m)) if out is None else np.arange(m) != out[:, None]
+    ours, theirs = own[:, None] + noise[:, :m], way[:, None] + noise[:, m:]
+    if given.any():
+        ours[given] = _linked(c, ours[given], theirs[given], kept)
+    places = np.argsort(kept == 0, axis=1, kind="stable")[:, : m - (out is not None)]
+    at = np.broadcast_to(places, (len(curves), *places.shape))
+
+    def jumps(curve, drawn):
+        """Noise makes a rise wider: so also of the draws turned about what they were drawn from, basic bootstrap."""
+        drawn = shapes(log_x[at], np.take_along_axis(drawn, at, -1))
+        turned = 2 * shapes(log_x, curve)[..., None] - drawn
+        return np.maximum(is_jump(drawn).mean(-1), is_jump(turned).mean(-1))
+
+    sharp, soft_sharp = jumps(own, ours), jumps(way, theirs)
+    soft_rises = np.ptp(way, axis=1) > np.quantile(np.ptp(never_falling(noise[:, m:]), axis=1), SURE)
+    near = abs(shapes(log_x, own)[1] - shapes(log_x, way)[1]) <= max(np.diff(log_x).max() / np.ptp(log_x), FLOOR)
+    smooth, both = soft_rises & (soft_sharp <= 1 - SURE), soft_rises & (soft_sharp >= SURE) & near
+    said = np.select([smooth & given, smooth, both], ["the metric", "unlike", "the model"], "")
+    said = np.select([sharp >= SURE, sharp <= 1 - SURE], [said, "no jump"], "")
+    return said, np.concatenate([own, way], 1), sharp, soft_sharp, back
+
+
+def _linked(c: Curves, harsh: np.ndarray, soft: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """What the link makes of soft scores, fitted to the harsh ones of the sizes to keep; shape (..., sizes).
+
+    A logistic regression by Fisher scoring; where the formula is known, of its power.
+    """
+    known = c.formula is not None
+    if known:
+        order = np.argsort(c.soft, kind="stable")
+        u = np.interp(soft, c.soft[order], np.log(np.clip(c.formula, 1e-300, 1))[order])
+    else:
+        u = (soft - c.soft.mean()) / (c.soft.std() or 1)
+    harsh, u, keep = np.broadcast_arrays(harsh, u, keep)
+    aim = (harsh - c.chance) / (1 - c.chance)
+    middle = np.clip(aim.mean(-1), 0.02, 0.98)
+    a, b = np.zeros(middle.shape) if known else np.log(middle / (1 - middle)), np.ones(middle.shape)
+    for left in range(STEPS, -1, -1):
+        at = a[..., None] + b[..., None] * u
+        p = np.exp(np.minimum(at, 0)) if known else expit(at)
+        mean = c.chance + (1 - c.chance) * p
+        if not left:
+            return mean
+        slope = p if known else p * (1 - p)
+        weight = keep * slope / (mean * (1 - mean) + 1 / c.n_items)
+        off, off_u = (weight * (aim - p)).sum(-1), (weight * (aim - p) * u).sum(-1)
+        one, two, three = ((weight * slope * u**k).sum(-1) + tiny for k, tiny in enumerate((1e-12, 0, 1e-12)))
+        if known:
+            b = b * np.exp(np.clip(off_u / three / b, -1, 1))
+        else:
+            area = one * three * (1 + 1e-6) - two**2
+            a = np.clip(a + np.clip((three * off - two * off_u) / area, -2, 2), -60, 60)
+            b = np.clip(b + np.clip((one * off_u - two * off) / area, -2, 2), 1e-3, 50)
 
 
 def _scatter(c: Curves, ways) -> np.ndarray:
     """The covariance of what models scatter, beyond the noise of items, about the curves that never fall."""
-    m = len(c.x)
-    off = [side - way for side, way in zip((c.harsh, c.soft), ways, strict=True)]
-    free = [max(m - len(np.unique(way)), 1) for way in ways]
-    items = np.diag(c.covariance).reshape(2, m).mean(1)
-    more = [max((each**2).sum() / n - noise, 0) for each, n, noise in zip(off, free, items, strict=True)]
-    lengths = np.linalg.norm(off[0]) * np.linalg.norm(off[1])
-    together = np.dot(*off) / lengths if lengths > 0 else 0.0
-    shared = together * np.sqrt(more[0] * more[1])
-    return np.kron([[more[0], shared], [shared, more[1]]], np.eye(m))
-
-
-def _given_back(c: Curves) -> tuple[str, float]:
-    """The link from soft to harsh by name, and R squared, each inner size foretold from all others."""
-
-    def curve(theta, u):
-        if c.formula is not None:
-            return c.chance + (1 - c.chance) * np.exp(np.exp(theta[0]) * u)
-        return c.chance + (1 - c.chance) * expit(theta[0] + np.exp(theta[1]) * u)
-
-    name = "an S-shaped curve" if c.formula is None else "the formula, to a fitted power"
-    u = (c.soft - c.soft.mean()) / (c.soft.std() or 1) if c.formula is None else np.log(np.clip(c.formula, 1e-300, 1))
-    weight = 1 / np.sqrt(np.diag(c.covariance)[: len(u)])
-    starts = [[0.0]] if c.formula is not None else [[0.0, 0.0], [-3.0, 1.0], [-8.0, 1.5]]
-
-    def fitted(some, starts):
-        def misfit(theta):
-            return (curve(theta, u[some]) - c.harsh[some]) * weight[some]
-
-        return min((least_squares(misfit, start, max_nfev=60) for start in starts), key=lambda fit: fit.cost).x
-
-    every = np.arange(len(u))
-    best = [fitted(every, starts)]
-    # the ends stay in: a link is used between the sizes that it was seen at
-    told = curve(best[0], u)
-    told[1:-1] = [curve(fitted(every != out, best), u[out]) for out in every[1:-1]]
-    return name, 1 - ((c.harsh - told) ** 2).sum() / ((c.harsh - c.harsh.mean()) ** 2).sum()
+    off, items = np.array([c.harsh, c.soft]) - ways, np.diag(c.covariance).reshape(2, -1).mean(1)
+    free = [max(len(way) - len(np.unique(way)), 1) for way in ways]
+    more = np.sqrt(np.maximum((off**2).sum(1) / free - items, 0))
+    together = off[0] @ off[1] / (np.linalg.norm(off, axis=1).prod() or 1)
+    return np.kron(np.outer(more, more) * [[1, together], [together, 1]], np.eye(len(c.x)))

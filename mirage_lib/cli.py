@@ -11,22 +11,13 @@ import pandas as pd
 import typer
 from typer.core import TyperGroup
 
-from mirage_lib import audit, families, images, lm, logs, metrics, report, scores, sweep, tasks
+from mirage_lib import audit, families, images, lm, logs, report, stats, sweep, tasks
 from mirage_lib.claims import vision
 from mirage_lib.items import ItemsError, read, validate, write
 
+NAMELESS = "nothing names the families, so all models count as one: name them in a column family of --sizes or table"
 # what a user can do something about; anything else is a fault of the program and keeps its traceback
 ERRORS = (families.ModelError, images.DataError, sweep.SweepError, ValueError, OSError, ImportError)
-# metrics, and the column that an items table must have for each
-SCORES = {
-    metrics.token_accuracy: "is_greedy",
-    metrics.token_edit_distance: "output",
-    metrics.expected_accuracy: "logprob",
-    metrics.cross_entropy: "logprob",
-    metrics.sampled_accuracy: "samples",
-    metrics.multiple_choice_grade: "choice_logprob",
-    metrics.brier_choices: "choice_logprob",
-}
 
 
 class _Explaining(TyperGroup):
@@ -156,6 +147,7 @@ def score_answers(
         Path, typer.Argument(exists=True, help="A file of `mirage measure` or a folder of `mirage sweep`.")
     ],
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this file, such as curves.svg.")] = None,
 ):
     """Score what was measured, in every way it can be.
 
@@ -164,11 +156,13 @@ def score_answers(
 
     \b
     Example:
-      mirage metrics results --csv scores.csv
+      mirage metrics results --csv scores.csv --plot curves.svg
     """
     table = scored(sweep.collect(answers) if answers.is_dir() else read(answers))
     if csv:
         table.to_csv(csv, index=False)
+    if plot:
+        report.plot(table).savefig(plot)
     shown = table.loc[:, ~table.columns.str.endswith("_se")]
     whole = dict.fromkeys(("params", "tokens"), "{:,.0f}".format)
     typer.echo(shown.to_string(index=False, float_format="{:.3f}".format, formatters=whole))
@@ -176,30 +170,22 @@ def score_answers(
 
 @app.command("audit")
 def audit_answers(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(help="Folders of lm_eval --log_samples, logs of inspect_ai, tables, items of this library."),
-    ],
-    harsh: Annotated[
-        str, typer.Option(help="The harsh score; -NAME if less is better.", show_default="by the log")
-    ] = "",
-    soft: Annotated[str, typer.Option(help="The soft score; -NAME if less is better.", show_default="by the log")] = "",
+    paths: Annotated[list[Path], typer.Argument(help="Logs of lm_eval --log_samples or inspect_ai, tables, items.")],
+    harsh: Annotated[str, typer.Option(help="Harsh score; -NAME if less is better.", show_default="by the log")] = "",
+    soft: Annotated[str, typer.Option(help="Soft score; -NAME if less is better.", show_default="by the log")] = "",
     scale: Annotated[str, typer.Option(help="The column of sizes.")] = "params",
     sizes: Annotated[Path | None, typer.Option(help="CSV with columns model and params, without embeddings.")] = None,
     task: Annotated[str, typer.Option(help="One task of several.", show_default="all")] = "",
-    filter: Annotated[
-        str, typer.Option(help="Of the harness, where a task has several.", show_default="the only")
-    ] = "",
+    filter: Annotated[str, typer.Option(help="Of the harness, if a task has several.", show_default="the only")] = "",
+    tokenizer: Annotated[str, typer.Option(help="For edit distances of generated answers.", show_default="none")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the report, one HTML file, to here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
-    fail_on: Annotated[
-        str, typer.Option(help="Verdicts, with commas, that end with status 3.", show_default="none")
-    ] = "",
+    fail_on: Annotated[str, typer.Option(help="Verdicts, with commas, to end with 3.", show_default="none")] = "",
 ):
     """Say whether a jump is the metric's or the model's.
 
-    Sets a harsh score beside a soft one of the same answers, if test set and sizes can tell. Ends with
-    0 when it has audited, 1 when it cannot, 2 for a wrong option, and 3 when a verdict is one of those of --fail-on.
+    Sets a harsh score beside a soft one of the same answers, if test set and sizes can tell. Ends with 0 when it has
+    audited all, 1 when a benchmark or all could not be, 2 for a wrong option, 3 when a verdict is one of --fail-on.
 
     \b
     Example:
@@ -208,77 +194,83 @@ def audit_answers(
     wanted = parts(fail_on)
     if unknown := sorted(set(wanted) - set(audit.SAID)):
         raise typer.BadParameter(f"there is no verdict {unknown[0]!r}: choose of {', '.join(audit.SAID)}")
+    curves, wrong = [], []
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        try:
-            table = audited_table(paths, harsh, soft, sizes, task or None, filter or None)
-            if set(table["family"]) == {"logged"}:
-                warnings.warn(
-                    "nothing names the families, so all models count as one: unless they are, name them in a column "
-                    "family of --sizes or of the table",
-                    stacklevel=1,
-                )
-            curves = audit.curves(table, harsh, soft, scale)
-        finally:  # a note may be why it fails
-            for warning in dict.fromkeys(str(each.message) for each in told):
-                typer.echo(f"Note: {warning}", err=True)
+        harness = all(path.exists() and logs.kind(path) == "lm-eval" for path in paths)
+        # a task at a time: one that cannot be read is no reason to leave out the others
+        for each in [task] if task or not harness else logs.tasks(*paths):
+            try:
+                table = audited_table(paths, {harsh, soft}, sizes, each or None, filter or None, tokenizer)
+                curves += audit.curves(table, harsh, soft, scale, wrong)
+            except ERRORS as error:
+                wrong.append(f"{error}")
+    notes = [str(each.message) for each in told] + [NAMELESS] * ({each.family for each in curves} == {"logged"})
+    for note in dict.fromkeys(notes):
+        typer.echo(f"Note: {note}", err=True)
+    if not curves:
+        raise ValueError("\n".join(dict.fromkeys(wrong)))
     found = pd.DataFrame([audit.decide(each) for each in curves])
     if out:
-        out.write_text(report.page(curves, found), encoding="utf-8")
+        out.write_text(report.page(curves, found, wrong), encoding="utf-8")
     if as_json:
         rows = json.loads(found.to_json(orient="records"))
-        typer.echo(json.dumps([row | {"next": report.next_step(row)} for row in rows], indent=1))
+        rows = [row | {"next": report.next_step(row)} for row in rows] + [{"error": each} for each in wrong]
+        typer.echo(json.dumps(rows, indent=1))
     else:
         shown = ["benchmark", "family", "verdict", "harsh", "soft", "sizes", "n_items", "height", "width", "soft_width"]
         typer.echo(found.reindex(columns=shown).to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
         for row in found.to_dict("records"):
             typer.echo(f"\n{row['benchmark']}, {row['family']}: {report.sentence(row)} {report.next_step(row)}")
-    if set(found["verdict"]) & set(wanted):
-        raise typer.Exit(3)
+    for each in wrong:
+        typer.echo(f"Not audited: {each}", err=True)
+    if status := 3 if set(found["verdict"]) & set(wanted) else 1 if wrong else 0:
+        raise typer.Exit(status)
 
 
-def audited_table(paths, harsh="", soft="", sizes=None, task=None, filter=None) -> pd.DataFrame:
+def audited_table(paths, names=(), sizes=None, task=None, filter=None, tokenizer="") -> pd.DataFrame:
     """Items where the paths have them and the scores wanted are those of items, else a table of scores."""
-    known = None
+    known = {}
     if sizes:
         listed = pd.read_csv(sizes, dtype={"model": str}).drop_duplicates()
         if missing := {"model", "params"} - set(listed):
             raise ValueError(f"{sizes} lacks {', '.join(sorted(missing))}: it needs a column model and a column params")
         if (twice := listed["model"].duplicated()).any():
             raise ValueError(f"{sizes} has {listed['model'][twice].iloc[0]!r} twice: which size counts?")
-        numbers = pd.to_numeric(listed["params"], errors="coerce")
-        if numbers.isna().any():
-            raise ValueError(
-                f"{sizes} has {listed['params'][numbers.isna()].iloc[0]!r} as params: write 1.4e9 for 1.4B"
-            )
-        known = dict(zip(listed["model"], numbers, strict=True))
-    table = _read_for_audit(paths, harsh, soft, known, task, filter)
+        if (words := pd.to_numeric(listed["params"], errors="coerce").isna()).any():
+            raise ValueError(f"{sizes} has {listed['params'][words].iloc[0]!r} as params: write 1.4e9 for 1.4B")
+        listed = listed.set_index("model")
+        known = listed["params"].astype(float).to_dict()
+    if len(paths) == 1 and paths[0].is_dir() and not logs.kind(paths[0]) and any(paths[0].rglob("*.parquet")):
+        table = sweep.collect(paths[0])
+        table = table if task is None else table[table["task"] == task]
+    else:
+        if tokenizer:
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+        table = _logged(paths, names, task=task, filter=filter, sizes=known, tokenizer=tokenizer or None)
     if sizes:
         ends = table["model"].map(lambda name: name if name in known else Path(name).name)
         if lost := sorted(set(table["model"][~ends.isin(list(known))])):
-            warnings.warn(
-                f"{sizes} does not name {', '.join(lost)}: their sizes are those of the log or table", stacklevel=2
-            )
+            note = f"{sizes} does not name {', '.join(lost)}: their sizes are those of the log or table"
+            warnings.warn(note, stacklevel=2)
+        table = table.assign(params=ends.map(known).astype(float).fillna(table["params"].astype(float)))
         if "family" in listed:
-            families_of = dict(zip(listed["model"], listed["family"], strict=True))
-            table["family"] = ends.map(families_of).fillna(table["family"].astype(object))
+            table["family"] = ends.map(listed["family"]).fillna(table["family"].astype(object))
     return table
 
 
-def _read_for_audit(paths, harsh, soft, known, task, filter) -> pd.DataFrame:
-    if len(paths) == 1 and paths[0].is_dir() and not logs.kind(paths[0]) and any(paths[0].rglob("*.parquet")):
-        items = sweep.collect(paths[0])
-        return items if task is None else items[items["task"] == task]
-    own = {name.removeprefix("-") for name in (harsh, soft) if name} - set(audit.METRICS)
-    if not own:
+def _logged(paths, names, **how) -> pd.DataFrame:
+    reasons = []
+    for reader in (logs.read, logs.table)[
+        bool({name.removeprefix("-") for name in names if name} - set(audit.METRICS)) :
+    ]:
         try:
-            return logs.read(*paths, task=task, filter=filter, sizes=known)
+            return reader(*paths, **how)
         except (logs.LogError, ItemsError) as error:
-            reason = error
-    try:
-        return logs.table(*paths, task=task, filter=filter, sizes=known)
-    except (logs.LogError, ItemsError, KeyError) as error:
-        raise error if own else reason from error
+            reasons.append(error)
+    raise reasons[0]
 
 
 @app.command("vision")
@@ -315,18 +307,12 @@ def scored(items: pd.DataFrame) -> pd.DataFrame:
     [0.75]
     """
     validate(items, "task", "model", "is_greedy")
-    rows = []
-    for _, group in items.groupby(["task", "model"], sort=False):
-        # a column that only other tasks have is empty here
-        group = group.dropna(axis="columns", how="all")
-        by = ["task", *(["family"] if "family" in group else []), "model"]
-        known = [metric for metric, column in SCORES.items() if column in group]
-        row = scores.table(group, metrics.exact_match, *known, by=by)
-        (interval,) = scores.curve(group, metrics.exact_match, by="model").itertuples()
-        for place, end in enumerate(("low", "high"), row.columns.get_loc("exact_match") + 1):
-            row.insert(place, end, getattr(interval, end))
-        rows.append(row)
-    table = pd.concat(rows, ignore_index=True)
+    table = logs.score(items if "family" in items else items.assign(family=""))
+    right = (table["exact_match"] * table["n_items"]).clip(upper=table["n_items"])
+    _, *ends = stats.wilson(right, table["n_items"])
+    for name, end in zip(("low", "high"), ends, strict=True):
+        table.insert(table.columns.get_loc("exact_match_se"), name, end)
+    table = table if "family" in items else table.drop(columns="family")
     return table.sort_values(["benchmark", *table.columns.intersection(["params"]), "model"], ignore_index=True)
 
 

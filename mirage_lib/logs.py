@@ -1,17 +1,9 @@
 """Logs of other tools, read as items or as scores: lm-evaluation-harness 0.4.x, inspect_ai, plain tables.
 
-====================  ======================================================  ==================================
-log                   items (`read`)                                          metrics exact on them (`score`)
-====================  ======================================================  ==================================
-loglikelihood         `logprob` and `is_greedy`, each of the whole answer     exact match, cross-entropy,
-                                                                              expected accuracy
-multiple_choice       these of the right option, `choice_logprob`, `answer`   the same, grade, Brier scores
-generate_until        `is_greedy`: the log calls it right                     exact match
-with a tokenizer      the same, `output`, `target`, `length`                  the same, token edit distance
-loglikelihood_rolling `logprob` of the whole text                             cross-entropy
-inspect_ai            `is_greedy`: a scorer calls it right                    exact match
-plain table           the columns of items that it has                        those of its columns
-====================  ======================================================  ==================================
+`read` gives items: of loglikelihood `logprob` and `is_greedy`, each of the whole answer; of multiple_choice these of
+the right option, `choice_logprob` and `answer`; of generate_until `is_greedy`, as the log calls it right, and with a
+tokenizer `output`, `target`, `length`; of loglikelihood_rolling the `logprob` of the whole text; of inspect_ai
+`is_greedy`, as a scorer calls it right; of a plain table the columns it has. `allowed` says which metrics are exact.
 
 The harness keeps one sum over an answer, in nats, and no tokens. Cross-entropy is right on a list of that one number;
 what counts tokens would take the answer for a single one, and `score` refuses it. Logs of inspect_ai are read by
@@ -34,7 +26,7 @@ import pyarrow as pa
 from mirage_lib import metrics, scores
 from mirage_lib.items import COLUMNS, ItemsError, items_table, read_arrow, to_pandas
 
-# what each metric reads
+# what each metric reads, first the one that says right or wrong
 METRICS = {
     metrics.exact_match: "is_greedy",
     metrics.expected_accuracy: "logprob",
@@ -44,6 +36,7 @@ METRICS = {
     metrics.brier_choices: "choice_logprob",
     metrics.brier_target: "choice_logprob",
     metrics.token_accuracy: "is_greedy of each token",
+    metrics.sampled_accuracy: "samples",
 }
 _DATED = re.compile(r"(samples_)?(.+)_(\d{4}-\d\d-\d\dT[\d.:+-]+)\.jsonl?")
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}  # of inspect_ai: correct, partial, incorrect, no answer
@@ -78,17 +71,7 @@ def kind(path: str | Path) -> str:
     return "table" if path.suffix in (".csv", ".parquet", ".jsonl") and not path.is_dir() else ""
 
 
-def read(
-    *paths: str | Path,
-    task: str | None = None,
-    filter: str | None = None,
-    right: str | None = None,
-    tokenizer=None,
-    columns: dict[str, str] | None = None,
-    sizes: dict[str, float] | None = None,
-    family: str | None = None,
-    unsized: bool = False,
-) -> pd.DataFrame:
+def read(*paths, task=None, filter=None, right=None, tokenizer=None, columns=None, sizes=None) -> pd.DataFrame:
     """Items of one or more logs: a row a model, task and question (a sample and epoch of inspect_ai).
 
     paths : folders or files. Of a model's runs of one task the newest counts, with a warning.
@@ -99,9 +82,7 @@ def read(
     tokenizer : of Hugging Face, for `output` and `target` of generated answers: stripped, without their stop.
     columns : of a plain table, its names and ours: {"subject": "task"}.
     sizes : parameters without embeddings, by the model's name or the end of it. For other models the log's number is
-        taken, with a warning, as the harness counts the embeddings.
-    family : of all models; "logged" if nothing says it.
-    unsized : keep models whose size nobody knows, with `params` missing.
+        taken, with a warning, as the harness counts the embeddings. The family is "logged" if no table says it.
 
     Raises LogError for what is no log, an unknown task, models without a size, samples without results or responses,
     results without samples, several filters or scorers to choose from, and answers that items cannot hold.
@@ -118,8 +99,20 @@ def read(
     for frame, scorers in _frames(paths, task, columns):
         parts.append(_frame_items(frame.assign(is_greedy=_verdicts(frame, scorers, right)) if scorers else frame))
     arrow = [pa.Table.from_pandas(part, preserve_index=False) for part in parts]
-    items = _sized(to_pandas(pa.concat_tables(arrow, promote_options="default")), logs, sizes, family, unsized)
+    items = _sized(to_pandas(pa.concat_tables(arrow, promote_options="default")), logs, sizes)
     return items_table(**{name: items[name] for name in COLUMNS if name in items})
+
+
+def allowed(items: pd.DataFrame) -> list:
+    """The metrics that the items of one task allow, of all in `METRICS`.
+
+    >>> [metric.__name__ for metric in allowed(items_table(task="t", model="m", is_greedy=[True, False]))]
+    ['exact_match']
+    """
+    has = set(items.columns[items.notna().any()])  # a column that only other tasks have is empty here
+    if "is_greedy" in has and not isinstance(items["is_greedy"].dropna().iloc[0], bool | np.bool_):
+        has.add("is_greedy of each token")
+    return [metric for metric, column in METRICS.items() if column in has]
 
 
 def score(items: pd.DataFrame, *wanted) -> pd.DataFrame:
@@ -138,23 +131,17 @@ def score(items: pd.DataFrame, *wanted) -> pd.DataFrame:
     rows = []
     for task, group in items.groupby("task", sort=False):
         group = group.dropna(axis="columns", how="all")  # a column that only other tasks have is empty here
-        has = set(group)
-        if "is_greedy" in has and pa.types.is_list(group["is_greedy"].dtype.pyarrow_dtype):
-            has.add("is_greedy of each token")
-        known = [metric for metric, column in METRICS.items() if column in has]
-        if lacking := [metric for metric in wanted if METRICS.get(metric, "task") not in has]:
-            allowed = ", ".join(metric.__name__ for metric in known)
+        known = allowed(group)
+        if lacking := [metric for metric in wanted if metric in METRICS and metric not in known]:
             raise LogError(
                 f"task {task!r} cannot have {lacking[0].__name__}: it has no {METRICS[lacking[0]]} (the harness "
-                f"keeps whole answers, no tokens). It can have {allowed}"
+                f"keeps whole answers, no tokens). It can have {', '.join(metric.__name__ for metric in known)}"
             )
         rows.append(scores.table(group, *(wanted or known)))
     return pd.concat(rows, ignore_index=True)
 
 
-def table(
-    *paths: str | Path, task=None, filter=None, right=None, tokenizer=None, columns=None, **named
-) -> pd.DataFrame:
+def table(*paths, task=None, filter=None, right=None, tokenizer=None, columns=None, sizes=None) -> pd.DataFrame:
     """A table of scores of one or more logs: what `score` finds in their items, and beside it the log's own scores.
 
     Arguments and errors are those of `read`. Own scores keep their names (`acc_norm`; the scorers of inspect_ai, C as
@@ -184,7 +171,12 @@ def table(
         elif "benchmark" not in frame:
             frame = score(_frame_items(frame))
         parts.append(frame)
-    return _sized(pd.concat(parts, ignore_index=True), logs, **named)
+    return _sized(pd.concat(parts, ignore_index=True), logs, sizes)
+
+
+def tasks(*paths: str | Path) -> list[str]:
+    """Names of the tasks in logs of the harness."""
+    return sorted({log.task for log in _harness_logs(paths, None)})
 
 
 def _harness_logs(paths, task: str | None) -> list[_Log]:
@@ -209,7 +201,7 @@ def _harness_logs(paths, task: str | None) -> list[_Log]:
         raise LogError(f"{folder} has samples and no results_{date}.json beside them, which says which model answered")
     logs, known = {}, set()
     for run in sorted(results):
-        about = json.loads(results[run].read_text())
+        about = next(_lines(results[run], whole=True))
         groups = {name for name, parts in about.get("group_subtasks", {}).items() if parts}
         here = samples.get(run) or dict.fromkeys(about.get("results", {}).keys() - groups)
         known |= here.keys()
@@ -252,7 +244,9 @@ def _size(about: dict) -> float:
 def _one_filter(names, wanted: str | None, task: str) -> str:
     names = list(dict.fromkeys(names))
     if len(names) > 1 and wanted not in names:
-        raise LogError(f"task {task!r} was scored through several filters: choose, filter= one of {', '.join(names)}")
+        raise LogError(
+            f"task {task!r} was scored through several filters: choose one (filter=, --filter) of {', '.join(names)}"
+        )
     return wanted if wanted in names else names[0]
 
 
@@ -269,13 +263,16 @@ def _own_scores(log: _Log, wanted: str | None) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def _lines(file: Path) -> Iterator[dict]:
+def _lines(file: Path, whole: bool = False) -> Iterator[dict]:
     with file.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate([stream.read()] if whole else stream, 1):
             try:
-                yield json.loads(line)
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"not {line.strip()[:20]!r}, but names with values are wanted")
             except ValueError as error:
                 raise LogError(f"line {number} of {file} is no JSON: was the run cut short? ({error})") from error
+            yield row
 
 
 def _samples(log: _Log, wanted: str | None) -> list[dict]:
@@ -418,7 +415,12 @@ def _frames(paths, task: str | None, columns: dict[str, str] | None) -> Iterator
         elif path.suffix == ".parquet":
             frame = to_pandas(read_arrow(path))
         else:
-            frame = pd.read_csv(path) if path.suffix == ".csv" else pd.DataFrame(list(_lines(path)))
+            try:
+                frame = pd.read_csv(path) if path.suffix == ".csv" else pd.DataFrame(list(_lines(path)))
+            except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+                raise LogError(f"{path} is no table with a name above each column ({error})") from error
+        if len(frame.columns) == 1 and ";" in frame.columns[0]:
+            raise LogError(f"{path} has semicolons between its columns: write commas, and points in numbers")
         frame = frame.rename(columns=columns or {})
         by = "benchmark" if "benchmark" in frame else "task"
         if missing := sorted({by, "model"} - set(frame)):
@@ -466,7 +468,7 @@ def _verdicts(frame: pd.DataFrame, scorers: list[str], right: str | None) -> pd.
     raise LogError(f"of the scorers {', '.join(scorers)} these say right or wrong: {said}; choose one with right=")
 
 
-def _sized(table: pd.DataFrame, logs: list[_Log], sizes=None, family=None, unsized=False) -> pd.DataFrame:
+def _sized(table: pd.DataFrame, logs: list[_Log], sizes) -> pd.DataFrame:
     """With the sizes given, else those of the log, and the family."""
     sizes = sizes or {}
     given = {model: sizes.get(model, sizes.get(Path(model).name)) for model in table["model"].unique()}
@@ -476,14 +478,14 @@ def _sized(table: pd.DataFrame, logs: list[_Log], sizes=None, family=None, unsiz
         if (words := numbers.isna() & table["params"].notna() & params.isna()).any():
             raise LogError(f"{table['params'][words].iloc[0]!r} is no number of parameters: write 1.4e9 for 1.4B")
         params = params.fillna(numbers.astype(float))
-    if (gaps := params.isna()).any() and not unsized:
-        names = ", ".join(table["model"][gaps].unique())
-        raise LogError(f"no size is known of {names}: give parameters without embeddings, sizes={{'name': 7e9}}")
+    if (gaps := params.isna()).any():
+        lost = ", ".join(table["model"][gaps].unique())
+        raise LogError(f"no size is known of {lost}: give those without embeddings, sizes={{'x': 7e9}} or --sizes FILE")
     if counted := sorted({log.model for log in logs if _size(log.about) > 0 and given[log.model] is None}):
         warnings.warn(
             f"sizes of {', '.join(counted)} are the harness's and count the embeddings, which bends the curve of small "
-            "models: give parameters without them, sizes={'name': 7e9}",
+            "models: give those without them, sizes={'x': 7e9} or --sizes FILE",
             stacklevel=3,
         )
-    families = table["family"].fillna("logged") if family is None and "family" in table else family or "logged"
+    families = table["family"].fillna("logged") if "family" in table else "logged"
     return table.assign(params=params, family=families)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mirage_lib import audit, figures
 
+COLOURS = (figures.ORANGE, figures.BLUE)  # harsh, soft
 PAGE = Path(__file__).with_name("report.html")
 
 
@@ -24,38 +25,25 @@ def answers(row) -> list[tuple[str, str]]:
     >>> answers(row)[2]
     ('Could so few sizes show one?', 'No: 3 sizes, and a shape needs 5.')
     """
-    sizes, known = row["sizes"], _known(row, "p_rise")
-    waits = "Not asked: an earlier answer decides."
-    a = f"No curve of {sizes} sizes has a shape."
-    b = f"{row['n_items']:,} items: scores come in steps of {row['resolution']:.2g}; none right leaves up to "
+    sizes, items = f"{row['sizes']} sizes", f"{row['n_items']:,} items"
+    a, d = f"No curve of {sizes} has a shape.", "Not asked: an earlier answer decides."
+    b = f"{items}: scores come in steps of {row['resolution']:.2g}; none right leaves up to "
     b += f"{3 * row['resolution']:.2g} unseen."
-    c = f"No: {sizes} sizes, and a shape needs {audit.LEAST}."
-    if known:
-        rises = row["p_rise"] < 1 - audit.SURE
-        a = (
-            f"It rises by {row['height']:.3f}"
-            if rises
-            else f"No rise is told from noise (it would be {row['height']:.3f})"
-        )
+    c, e, rises = f"No: {sizes}, and a shape needs {audit.LEAST}.", d, row.get("p_rise", 1) < 1 - audit.SURE
+    if _known(row, "p_rise"):
+        a = f"It rises by {row['height']:.3f}" if rises else f"No rise is told from noise ({row['height']:.3f})"
         a += f"; noise alone does so much with probability {row['p_rise']:.3f}."
         if rises:
             a += f" The rise's middle 80 % takes {row['width']:.0%} of the window, after a floor of {row['floor']:.0%}."
-        told = audit.able(row["power"], row["alarms"])
-        b = f"{'Yes' if told else 'No'}: of planted jumps {row['power']:.0%} would be seen, "
-        b += (
-            f"of straight lines {row['alarms']:.0%} taken for one."
-            if rises
-            else f"each {audit.MATTERS} high, against {row['alarms']:.0%} of flat curves."
-        )
-        b += f" {row['n_items']:,} items."
-        c = f"{sizes} sizes; the widest stretch without one, where the rise is, takes {row['gap']:.0%} of the window. "
-        c += "Each inner size can be left out." if row["steady"] else "The answer changes when one is left out."
-    d = e = waits
-    if _known(row, "sharp"):
-        c += f" It jumps in {row['sharp']:.0%} of the draws (items and models drawn again)."
-    if row["verdict"] in ("the metric", "the model", "undecided") and _known(row, "given_back"):
-        d = f"Through {row['link']} {max(row['given_back'], 0):.0%} of the harsh curve's variance. "
-        d += f"Its own rise takes {row['soft_width']:.0%} of the window, the wider in {row['wider']:.0%} of draws."
+        c = f"{sizes}; the widest stretch without one, where the rise is, takes {row['gap']:.0%} of the window."
+    if _known(row, "power"):
+        what = "such curves, drawn again, would have an answer" if rises else f"rises of {audit.MATTERS} would be seen"
+        told = "Yes" if row["power"] >= audit.POWER else "No"
+        b = f"{told}: with {items} and these sizes {row['power']:.0%} of {what}."
+        c += f" It jumps in {row['sharp']:.0%} of the draws (items and models again, a size left out)." * rises
+    if row["verdict"] in ("the metric", "the model", "undecided") and rises and _known(row, "given_back"):
+        d = f"Through {row['link']} {max(row['given_back'], 0):.0%} of the harsh curve's variance, beside noise. "
+        d += f"Its own rise takes {row['soft_width']:.0%} of the window."
         e = f"It jumps in {row['soft_sharp']:.0%} of the draws; the rises are {row['apart']:.0%} of the window apart."
     return [
         ("Is there a jump, against the noise of items?", a),
@@ -96,29 +84,62 @@ def next_step(row) -> str:
     }[row["verdict"]]
 
 
-def draw(curves: audit.Curves, row):
-    """A figure of both scores side by side, with 95 % intervals, the rise's middle 80 % shaded."""
+def draw(curves: audit.Curves):
+    """A figure of both scores, harsh above soft, with 95 % intervals and the rise's middle 80 % shaded."""
+    fig, axes = _axes(2, 1, (4.4, 5.0), curves.names[2])
+    log_x, error = np.log(curves.x), np.sqrt(np.diag(curves.covariance)).reshape(2, -1)
+    sides = zip(axes[:, 0], ("harsh", "soft"), curves.names, (curves.harsh, curves.soft), error, COLOURS, strict=False)
+    for ax, title, name, values, se, colour in sides:
+        start, _, end = audit.shapes(log_x, values)
+        if np.isfinite(start):
+            ax.axvspan(*np.exp(log_x[0] + np.array([start, end]) * np.ptp(log_x)), color=colour, alpha=0.13, lw=0)
+        _curve(ax, curves.x, values, se, colour)
+        ax.set_ylabel(_plain(name.removeprefix("-")) + ("" if (values >= 0).all() else ", sign turned"))
+        ax.set_title(title, color=colour)
+    return fig
+
+
+def plot(scored: pd.DataFrame):
+    """A figure of a table of scores: a column a benchmark, a row a score, a line a family, with 95 % intervals."""
+    scale = next((name for name in ("params", "tokens") if name in scored and scored[name].nunique() > 1), None)
+    if scale is None:
+        raise ValueError("there is nothing to plot against: the models have one size, or none that is known")
+    names = [name.removesuffix("_se") for name in scored if name.endswith("_se")]
+    groups = scored.sort_values(scale).groupby("benchmark")
+    fig, axes = _axes(len(names), len(groups), (3.2 * len(groups) + 1.2, 2 * len(names) + 0.8), scale)
+    for column, (benchmark, rows) in zip(axes.T, groups, strict=True):
+        column[0].set_title(_plain(benchmark))
+        for ax, name, colour in zip(column, names, [COLOURS[0], *[COLOURS[1]] * len(names)], strict=False):
+            ax.set_ylabel(_plain(name))
+            for i, (family, one) in enumerate(rows.groupby(rows.get("family", pd.Series("", rows.index)))):
+                line = {"marker": "os^Dv<>"[i % 7], "label": _plain(family), "linestyle": ""}
+                ax.plot(one.groupby(scale)[name].mean(), color=colour, lw=1)  # through the models of a size
+                _curve(ax, one[scale], one[name], one[f"{name}_se"].fillna(0), colour, **line)
+        if i:
+            column[0].legend()
+    return fig
+
+
+def _axes(rows: int, columns: int, size: tuple[float, float], scale: str):
     import matplotlib.pyplot as plt
 
     figures.use_style()
-    fig, axes = plt.subplots(2, 1, figsize=(4.4, 5.0), sharex=True)
-    m = len(curves.x)
-    error = 1.96 * np.sqrt(np.diag(curves.covariance)).reshape(2, m)
-    for ax, name, values, bar, colour in zip(
-        axes, curves.names, (curves.harsh, curves.soft), error, (figures.ORANGE, figures.BLUE), strict=False
-    ):
-        start, _, end = audit.shapes(np.log(curves.x), values)
-        if np.isfinite(start):
-            ends = np.exp(np.log(curves.x[0]) + np.array([start, end]) * np.log(curves.x[-1] / curves.x[0]))
-            ax.axvspan(*ends, color=colour, alpha=0.13, lw=0)
-        ax.errorbar(curves.x, values, yerr=bar, fmt="o-", color=colour, elinewidth=1, capsize=2)
-        low = "" if (values >= 0).all() else ", sign turned"
-        ax.set(xscale="log", ylabel=f"{name.removeprefix('-').replace('_', ' ')}{low}")
-    axes[0].set_title("harsh", color=figures.ORANGE)
-    axes[1].set_title("soft", color=figures.BLUE)
-    axes[1].set_xlabel(f"{curves.names[2]} (log scale)")
-    axes[1].minorticks_off()
-    return fig
+    fig, axes = plt.subplots(rows, columns, figsize=size, sharex=True, squeeze=False)
+    for ax in axes[-1]:
+        ax.set(xscale="log", xlabel=f"{_plain(scale)} (log scale)")
+        ax.minorticks_off()
+    return fig, axes
+
+
+def _curve(ax, x, values, se, colour, **line) -> None:
+    values, bar = np.asarray(values, float), 1.96 * np.asarray(se, float)
+    share = ((values >= 0) & (values <= 1)).all()  # whose intervals stay from 0 to 1
+    ends = np.minimum(bar, [values, 1 - values]) if share else bar
+    ax.errorbar(x, values, yerr=ends, color=colour, elinewidth=1, capsize=2, **{"marker": "o"} | line)
+
+
+def _plain(text) -> str:
+    return str(text).replace("_", " ").replace("$", r"\$")  # no formula begins there
 
 
 def svg(figure, prefix: str = "") -> str:
@@ -136,15 +157,18 @@ def svg(figure, prefix: str = "") -> str:
     return text[text.index("<svg") :]
 
 
-def page(curves: list[audit.Curves], audited: pd.DataFrame, title: str = "Audit of an evaluation") -> str:
-    """The report as one HTML page: for each row the verdict, both scores, how it was decided, and the data to copy."""
-    parts = []
+def page(curves: list[audit.Curves], audited: pd.DataFrame, wrong=()) -> str:
+    """The report as one HTML page: for each row the verdict, both scores, how it was decided, and the data to copy.
+
+    wrong : why other benchmarks could not be audited
+    """
+    parts = [f"<p><strong>Not audited:</strong> {html.escape(each)}</p>" for each in wrong]
     for number, (each, (_, row)) in enumerate(zip(curves, audited.iterrows(), strict=True)):
         told = "".join(f"<dt>{html.escape(q)}</dt><dd>{html.escape(a)}</dd>" for q, a in answers(row))
         data = pd.DataFrame({each.names[2]: each.x, each.names[0]: each.harsh, each.names[1]: each.soft})
         m = len(each.x)
         data["harsh_se"], data["soft_se"] = np.sqrt(np.diag(each.covariance)).reshape(2, m)
-        picture = svg(draw(each, row), f"r{number}-")
+        picture = svg(draw(each), f"r{number}-")
         said = f"{row['harsh']} above, {row['soft']} below, against {row['scale']}"
         parts.append(
             f"<section><h2>{html.escape(each.benchmark)}, {html.escape(each.family)}</h2>"
@@ -157,4 +181,4 @@ def page(curves: list[audit.Curves], audited: pd.DataFrame, title: str = "Audit 
             "</section>"
         )
     numbers = html.escape(audited.to_csv(index=False))
-    return Template(PAGE.read_text()).substitute(title=html.escape(title), parts="".join(parts), numbers=numbers)
+    return Template(PAGE.read_text()).substitute(title="Audit of an evaluation", parts="".join(parts), numbers=numbers)

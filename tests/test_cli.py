@@ -59,7 +59,7 @@ def test_the_example_of_the_help_is_a_command_that_works(command, monkeypatch, t
     text = mirage(*command.split(), "--help").output
     examples = [line.split()[1:] for line in text.splitlines() if line.startswith("    mirage ")]
     monkeypatch.chdir(tmp_path)
-    answers = items_table(task="addition-2", model="m", is_greedy=[[True]])
+    answers = items_table(task="addition-2", model=["m", "n"], params=[1.0, 2.0], is_greedy=[[True], [True]])
     monkeypatch.setattr(families, "load", lambda *args: None)
     monkeypatch.setattr(lm, "measure", lambda *args, **rest: answers)
     monkeypatch.setattr(sweep, "run", lambda *args, **rest: None)

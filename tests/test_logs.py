@@ -1,13 +1,12 @@
 """Logs that lm-evaluation-harness writes in this run, older forms of them made here, and logs of other kinds."""
 
 import json
-import logging
 import math
-import os
 import sys
 import types
 import warnings
 
+import audit_logs
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,32 +77,8 @@ def harness(tmp_path_factory):
     """A folder that the harness filled, and its own results by model."""
     pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed")
     folder = tmp_path_factory.mktemp("harness")
-    os.environ.setdefault("HF_DATASETS_CACHE", str(folder / "cache"))
-    from lm_eval import simple_evaluate
-    from lm_eval.loggers import EvaluationTracker
-    from lm_eval.tasks import TaskManager
-
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    results = {}
-    for rung in RUNGS:
-        model = f"arithmetic-{rung}-seed0"
-        tracker = EvaluationTracker(output_path=str(folder / "out"))
-        found = simple_evaluate(
-            model="hf",
-            model_args={"pretrained": str(families.LADDER / model), "dtype": "float32"},
-            tasks=three_tasks(folder),
-            task_manager=TaskManager(include_defaults=False),
-            log_samples=True,
-            evaluation_tracker=tracker,
-            bootstrap_iters=10,
-            batch_size=24,
-            device="cpu",
-        )
-        samples = found.pop("samples")
-        tracker.save_results_aggregated(results=found, samples=samples)
-        for name in samples:
-            tracker.save_results_samples(task_name=name, samples=samples[name])
-        results[model] = found["results"]
+    models = [f"arithmetic-{rung}-seed0" for rung in RUNGS]
+    results = audit_logs.run_harness(three_tasks(folder), models, folder, batch_size=24)
     return folder / "out", results
 
 
@@ -174,7 +149,7 @@ def test_tokenizer_gives_the_edit_distance(harness, sizes):
 
 def test_each_question_counts_once_and_filters_are_chosen_by_name(harness, sizes):
     folder, results = harness
-    with pytest.raises(logs.LogError, match="several filters: choose, filter= one of whole, one-digit"):
+    with pytest.raises(logs.LogError, match=r"choose one \(filter=, --filter\) of whole, one-digit"):
         logs.read(folder, sizes=sizes)
     with pytest.raises(logs.LogError, match="several filters"):
         logs.table(folder, sizes=sizes)
@@ -335,7 +310,7 @@ def test_early_versions_repeat_questions_without_a_filter_name(tmp_path):
     file.write_text(file.read_text().replace('"filter": null, ', ""))
     assert read(folder, filter="strict")["is_greedy"].tolist() == [False]
     assert read(folder, filter="flexible")["is_greedy"].tolist() == [True]
-    with pytest.raises(logs.LogError, match="one of strict, flexible"):
+    with pytest.raises(logs.LogError, match="of strict, flexible"):
         read(folder)
     bare = a_log(tmp_path / "bare", *rows, configs={})
     with pytest.raises(logs.LogError, match="questions twice"):
@@ -379,9 +354,9 @@ def test_results_without_samples_have_scores_only(tmp_path):
     (folder / f"samples_t_{DATE}.jsonl").unlink()
     with pytest.raises(logs.LogError, match="without samples: run lm_eval with --log_samples"):
         read(folder)
-    found = logs.table(folder, sizes={"lab/tiny-1m": 2e6}, family="F")
+    found = logs.table(folder, sizes={"lab/tiny-1m": 2e6})
     assert found[["benchmark", "family", "model", "params", "n_items", "acc", "acc_se"]].values.tolist() == [
-        ["t", "F", "lab/tiny-1m", 2e6, 1, 0.25, 0.1]
+        ["t", "logged", "lab/tiny-1m", 2e6, 1, 0.25, 0.1]
     ]
 
 
@@ -391,10 +366,10 @@ def test_models_and_runs_are_told_apart(tmp_path):
     a_log(tmp_path / "a", {**TWO, **LIKELY_NO}, **revised)
     a_log(tmp_path / "b", {**TWO, **LIKELY_NO}, model_name="/runs/1/last")
     a_log(tmp_path / "c", {**TWO, **LIKELY_NO}, model_name="/runs/2/last")
-    items = logs.read(tmp_path, unsized=True)
+    sizes = {"lab/tiny-1m@step5": 1e6}
+    items = logs.read(tmp_path, sizes=sizes)
     assert sorted(items["model"]) == ["/runs/1/last", "/runs/2/last", "lab/tiny-1m@step5"]
-    assert items.set_index("model")["params"].isna().tolist() == [False, False, True]
-    assert logs.table(tmp_path, unsized=True)["params"].isna().sum() == 1
+    assert items.set_index("model")["params"].tolist() == [10, 10, 1e6]
     with pytest.raises(logs.LogError, match=r"no size is known of lab/tiny-1m@step5: give .* sizes="):
         logs.read(tmp_path)
     a_log(
@@ -404,7 +379,7 @@ def test_models_and_runs_are_told_apart(tmp_path):
         model_name="/runs/1/last",
     )
     with pytest.warns(UserWarning, match="answered 't' more than once: the run of 2026-02-01"):
-        items = logs.read(tmp_path, unsized=True)
+        items = logs.read(tmp_path, sizes=sizes)
     assert items.set_index("model")["logprob"]["/runs/1/last"] == [-1]
 
 
@@ -437,6 +412,38 @@ def test_what_is_no_log_is_said(tmp_path):
         read(cut)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (f"results_{DATE}.json", "[]", r"results_.* is no JSON.*names with values are wanted"),
+        (f"results_{DATE}.json", '{"results": ', r"results_.* is no JSON: was the run cut short"),
+        ("mine.csv", "", "mine.csv is no table with a name above each column"),
+        ("mine.csv", "benchmark;model;grade\nb;m;0,5\n", "mine.csv has semicolons between its columns: write commas"),
+        ("mine.jsonl", "[1]\n", "line 1 of .*mine.jsonl is no JSON"),
+        ("mine.jsonl", "", "mine.jsonl lacks 'model', 'task'"),
+        ("mine.csv", "benchmark,model,n_items,grade\nb,m,9,0.5\n", "no size is known of m: .* --sizes FILE"),
+    ],
+)
+def test_odd_files_are_named(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(logs.LogError, match=message):
+        logs.table(tmp_path / name)
+
+
+def test_allowed_is_what_can_be_scored():
+    """One table of metrics: each that is allowed has scores, and one that is not is refused."""
+    plain = items_table(task="t", family="F", model="m", is_greedy=[True, False], logprob=[[-1.0], [-2.0]])
+    assert [each.__name__ for each in logs.allowed(plain)] == ["exact_match", "expected_accuracy", "cross_entropy"]
+    assert logs.allowed(plain.drop(columns="logprob")) == [metrics.exact_match]
+    tokens = plain.assign(is_greedy=items_table(task="t", is_greedy=[[True], [False, True]])["is_greedy"])
+    assert metrics.token_accuracy in logs.allowed(tokens)
+    for items in (plain, tokens):
+        assert set(logs.score(items)) >= {each.__name__ for each in logs.allowed(items)}
+        for each in set(logs.METRICS) - set(logs.allowed(items)):
+            with pytest.raises(logs.LogError, match=f"cannot have {each.__name__}"):
+                logs.score(items, each)
+
+
 def test_mixed_tasks_are_scored_apart(tmp_path):
     a_log(tmp_path / "a", {**TWO, **LIKELY_NO}, task="choice")
     a_log(tmp_path / "b", generated("x", "x", exact_match=1.0), task="text", kind="generate_until")
@@ -465,7 +472,7 @@ def test_plain_tables(tmp_path):
     for name in ("mine.parquet", "mine.jsonl"):
         items = logs.read(tmp_path / name, columns=names)
         assert metrics.cross_entropy(items).tolist() == [1, 2, 3]
-        assert logs.table(tmp_path / name, columns=names, family="F")["exact_match"].tolist() == [0.5, 1]
+        assert logs.table(tmp_path / name, columns=names)["exact_match"].tolist() == [0.5, 1]
         assert len(logs.read(tmp_path / name, task="s", columns=names)) == 2
     with pytest.raises(logs.LogError, match="lacks 'task'"):
         logs.read(tmp_path / "mine.parquet")

@@ -13,7 +13,11 @@ import pytest
 import sample_book
 
 ROOT = sample_book.ROOT
-TESTS = {"passes": "lm", "import_published": "published"}  # where the tests of a module have another's name
+TESTS = {
+    "passes": "lm",
+    "import_published": "published",
+    "report": "audit",
+}  # where the tests of a module have another's name
 # what the fault is -> (module, its tests, what stands there, what the fault makes of it)
 FAULTS = {
     "sign of the exponent": ("theory", "scaling_law", "/ c) ** alpha", "/ c) ** -alpha"),
@@ -160,13 +164,55 @@ FAULTS = {
     "a gap in what tells apart": ("scores", "left_out", "if gaps := items[name].isna().sum():", "if gaps := 0:"),
     "the first for the last": ("cli", "checkpoints_by_name", ".tail(1)", ".head(1)"),
     "no options": ("cli", "tasks_by_name", "tasks.multiple_choice(table, choices) for", "table for"),
-    "one metric for another": ("cli", "then_metrics", "metrics.brier_choices:", "metrics.brier_target:"),
     "one seed of several": (
         "cli",
         "tasks_by_name",
         "tables += sweep.seeded(make, seeds)",
         "tables += sweep.seeded(make, seeds[:1])",
     ),
+    "one metric for another": ("logs", "allowed_is", '_accuracy: "logprob"', '_accuracy: "is_greedy"'),
+    "tokens of whole answers": ("logs", "allowed_is", 'if "is_greedy" in has and not', 'if "is_greedy" in has or not'),
+    "a filter of another name": (
+        "logs",
+        "early_versions",
+        "len(names) > 1 and wanted not in names:",
+        "wanted is None:",
+    ),
+    "options without the question": ("logs", "right_option", "several[: len(several) // 2]", "several"),
+    "an answer against the score": (
+        "logs",
+        "contradicts",
+        "None not in answers and logged == hits",
+        "None not in answers",
+    ),
+    "the oldest run": ("logs", "told_apart", "for run in sorted(results):", "for run in sorted(results)[::-1]:"),
+    "half right for right": ("logs", "test_inspect_ai", '"P": 0.5', '"P": 1.0'),
+    "a file that is no table": ("logs", "odd_files", "if not isinstance(row, dict):", "if False:"),
+    "worse than chance": ("audit", "below_chance", "column.clip(lower=", "column.clip(upper="),
+    "items that do not pair": (
+        "audit",
+        "items_pair",
+        "covariance * np.outer",
+        "np.diag(np.diag(covariance)) * np.outer",
+    ),
+    "a jump from the start": ("audit", "begins_with", "& (shape[0] >= FLOOR)", "& (shape[0] >= 0)"),
+    "half of the rise": ("audit", "of_the_ladder", "shape[2] - shape[0] < SHARP", "shape[2] - shape[1] < SHARP"),
+    "the end of a rest": ("audit", "never_falling_and", "(share - 1e-9, share + 1e-9)", "(share + 1e-9, share + 1e-9)"),
+    "blocks that fall": ("audit", "never_falling_and", "np.minimum.accumulate(means", "np.maximum.accumulate(means"),
+    "without power": ("audit", "published_results", 'row["power"] >= POWER:\n        told', "True:\n        told"),
+    "a hole unseen": ("audit", "a_hole", 'if row["gap"] > SHARP:', "if False:"),
+    "not given back": ("audit", "nobodys", "[smooth & given, smooth, both]", "[smooth, smooth, both]"),
+    "rows that repeat": ("audit", "cannot_be_told", 'rows.duplicated(["model", scale])', 'rows["model"].isna()'),
+    "one error for all": (
+        "audit",
+        "one_bad",
+        "            if wrong is None:\n                raise\n",
+        "            raise\n",
+    ),
+    "bars below zero": ("report", "range_of_a_share", "np.minimum(bar, [values, 1 - values]) if share else bar", "bar"),
+    "a formula in a name": ("report", "range_of_a_share", '.replace("$", r"\\$")', ""),
+    "names for half of the figure": ("report", "no_other_host", """('id="', 'href="#', "url(#")""", """('id="',)"""),
+    "one score for all": ("report", "draws_the_curves", "one[scale], one[name],", "one[scale], one[names[0]],"),
 }
 
 

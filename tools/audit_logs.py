@@ -67,33 +67,41 @@ def shorter(file: Path) -> None:
         file.write_text(json.dumps(about | {"model_name": model}, indent=1))
 
 
+def run_harness(definitions: list[dict], models: list[str], folder: Path, batch_size: int) -> dict[str, dict]:
+    """Ask models of the ladder; the logs are then in `folder`/out, as --log_samples leaves them. Its own results."""
+    os.environ.setdefault("HF_DATASETS_CACHE", str(folder / "cache"))
+    from lm_eval import simple_evaluate
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    results = {}
+    for model in models:
+        tracker = EvaluationTracker(output_path=str(folder / "out"))
+        found = simple_evaluate(
+            model="hf",
+            model_args={"pretrained": str(families.LADDER / model), "dtype": "float32"},
+            tasks=[*definitions],
+            task_manager=TaskManager(include_defaults=False),
+            log_samples=True,
+            evaluation_tracker=tracker,
+            bootstrap_iters=10,
+            batch_size=batch_size,
+            device="cpu",
+        )
+        samples = found.pop("samples")
+        tracker.save_results_aggregated(results=found, samples=samples)
+        for name in samples:
+            tracker.save_results_samples(task_name=name, samples=samples[name])
+        results[model] = found["results"]
+    return results
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        os.environ["HF_DATASETS_CACHE"] = str(folder / "cache")
-        from lm_eval import simple_evaluate
-        from lm_eval.loggers import EvaluationTracker
-        from lm_eval.tasks import TaskManager
-
-        logging.getLogger("lm_eval").setLevel(logging.ERROR)
         members = families.members("ladder-text").query("seed == 0 and revision == 'main'")
-        for model in members["model"]:
-            tracker = EvaluationTracker(output_path=str(folder / "out"))
-            found = simple_evaluate(
-                model="hf",
-                model_args={"pretrained": str(families.LADDER / model), "dtype": "float32"},
-                tasks=[definition(folder)],
-                task_manager=TaskManager(include_defaults=False),
-                log_samples=True,
-                evaluation_tracker=tracker,
-                bootstrap_iters=10,
-                batch_size=50,
-                device="cpu",
-            )
-            samples = found.pop("samples")
-            tracker.save_results_aggregated(results=found, samples=samples)
-            for name in samples:
-                tracker.save_results_samples(task_name=name, samples=samples[name])
+        run_harness([definition(folder)], list(members["model"]), folder, batch_size=50)
         for path in sorted((folder / "out").iterdir()):
             for file in path.iterdir():
                 shorter(file)
