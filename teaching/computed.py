@@ -212,7 +212,7 @@ def numbers() -> dict:
     run = runs[runs["size"] == "7B"]
     for key, column in (("letter_doubling", "mc_acc"), ("text_doubling", "rc_acc")):
         found[key] = decide.within_a_doubling(run["flops"].to_numpy(), run[column].to_numpy())
-    longer = sums("ladder-8000-addition")
+    longer = sums("ladder-8000-addition").query("params == params.max()")
     before = sums("ladder-addition").query("params in @longer.params")
     found["train_params"] = longer["params"].iloc[0]
     for key, models in (("before", before), ("after", longer)):
