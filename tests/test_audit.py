@@ -12,7 +12,8 @@ import pytest
 from scipy.optimize import isotonic_regression
 from typer.testing import CliRunner
 
-from mirage_lib import audit, cli, compare, families, kept, metrics, published, report
+from mirage_lib import audit, cli, compare, families, metrics, published, report
+from mirage_lib.claims import kept
 from mirage_lib.items import first_tokens, items_table, write
 
 SIZE = np.geomspace(1e7, 1e10, 8)
