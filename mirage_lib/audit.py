@@ -31,7 +31,7 @@ SURE, POWER = 0.95, 0.8  # share of draws that must agree; of such scores, drawn
 GIVEN_BACK = 0.9  # share of the harsh curve's variance that the link must give back
 MATTERS = 0.05  # a rise that no test set should miss
 DRAWS = 400
-AGAIN = 50  # draws of each kind, for the power
+AGAIN = 50  # sets of scores drawn again, for the power; twice as many draws weigh each
 STEPS = 12  # of fitting a link
 NOISY = 0.5  # share of the harsh curve's variance that may be noise, where a link is to show
 PAIRS = [
@@ -305,7 +305,7 @@ def decide(c: Curves) -> dict:
         return row
     ways = [never_falling(side) for side in (c.harsh, c.soft)]
     noises = c.covariance, _scatter(c, ways)
-    items, scatter = (rng.multivariate_normal(np.zeros(2 * m), of, DRAWS, method="eigh") for of in noises)
+    items, scatter = (rng.standard_normal((DRAWS, 2 * m)) @ _root(of) for of in noises)
     noise, out = items + scatter, rng.integers(1, m - 1, DRAWS)
     # a: how high noise alone would make the closest curve that never falls
     row["height"] = np.ptp(ways[0])
@@ -326,7 +326,7 @@ def decide(c: Curves) -> dict:
         """How often such scores, drawn again with so many times the items, have an answer; or a rise is seen at all."""
         less = scatter + items / np.sqrt(factor)
         if rises:
-            return np.mean(_weigh(c, base + less[-AGAIN:], less[:AGAIN], out[:AGAIN])[0] != "")
+            return np.mean(_weigh(c, base + less[-AGAIN:], less[: 2 * AGAIN], out[: 2 * AGAIN])[0] != "")
         step = MATTERS * (np.arange(m) >= m // 2)
         none, some = (np.ptp(never_falling(more * step + less[:, :m]), axis=1) for more in (0, 1))
         return (some > np.quantile(none, SURE)).mean()
@@ -334,7 +334,7 @@ def decide(c: Curves) -> dict:
     row |= {"power": power(), "verdict": "undecided", "items_needed": np.nan}
     if row["power"] >= POWER:
         told = told if rises else "no jump"
-        return row | {"verdict": told if told in SAID else "undecided"}
+        return row | {"verdict": str(told) if told in SAID else "undecided"}
     more = 2.0 ** np.arange(1, 11)
     if power(more[-1]) >= POWER:
         row["items_needed"] = c.n_items * more[bisect_left(more, POWER, key=power)]
@@ -375,7 +375,8 @@ def _weigh(c: Curves, curves: np.ndarray, noise: np.ndarray, out: np.ndarray | N
         """Noise makes a rise wider: so also of the draws turned about what they were drawn from, basic bootstrap."""
         drawn = shapes(log_x[at], np.take_along_axis(drawn, at, -1))
         turned = 2 * shapes(log_x, curve)[..., None] - drawn
-        return np.maximum(is_jump(drawn).mean(-1), is_jump(turned).mean(-1))
+        turned = is_jump(turned).mean(-1)
+        return np.where(turned >= SURE, turned, is_jump(drawn).mean(-1))
 
     sharp, soft_sharp = jumps(own, ours), jumps(way, theirs)
     soft_rises = np.ptp(way, axis=1) > np.quantile(np.ptp(never_falling(noise[:, m:]), axis=1), SURE)
@@ -417,6 +418,12 @@ def _linked(c: Curves, harsh: np.ndarray, soft: np.ndarray, keep: np.ndarray) ->
             area = one * three * (1 + 1e-6) - two**2
             a = np.clip(a + np.clip((three * off - two * off_u) / area, -2, 2), -60, 60)
             b = np.clip(b + np.clip((one * off_u - two * off) / area, -2, 2), 1e-3, 50)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric root: there is only one, so that draws are the same on every machine."""
+    sizes, directions = np.linalg.eigh(covariance)
+    return directions * np.sqrt(sizes.clip(min=0)) @ directions.T
 
 
 def _scatter(c: Curves, ways) -> np.ndarray:

@@ -40,7 +40,8 @@ def answers(row) -> list[tuple[str, str]]:
         what = "such curves, drawn again, would have an answer" if rises else f"rises of {audit.MATTERS} would be seen"
         told = "Yes" if row["power"] >= audit.POWER else "No"
         b = f"{told}: with {items} and these sizes {row['power']:.0%} of {what}."
-        c += f" It jumps in {row['sharp']:.0%} of the draws (items and models again, a size left out)." * rises
+        if rises:
+            c += f" It jumps in {row['sharp']:.0%} of the draws (items and models again, a size left out)."
     if row["verdict"] in ("the metric", "the model", "undecided") and rises and _known(row, "given_back"):
         d = f"Through {row['link']} {max(row['given_back'], 0):.0%} of the harsh curve's variance, beside noise. "
         d += f"Its own rise takes {row['soft_width']:.0%} of the window."

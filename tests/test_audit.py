@@ -44,12 +44,12 @@ def test_the_count_that_is_kept_is_of_the_truths_and_right_in_95_of_100():
     kept_count = pd.read_csv(audit_power.OUT)
     assert set(kept_count["truth"]) == set(audit_power.TRUTHS)
     sums = kept_count.groupby("truth").sum(numeric_only=True)
-    assert (sums["draws"] >= 500).all()
+    assert (sums["draws"] >= 400).all()
     assert (sums["wrong"] <= 0.05 * sums["draws"]).all() and (sums["right"] >= 0.95 * sums["draws"]).all(), sums
-    # where the audit states that power suffices nearly all are named, and with many items most are
-    assert (sums["sure_named"] >= 0.95 * sums["sure"]).all(), sums
+    # where the audit states that power suffices nearly all are named, and with many items most have an answer
+    assert sums["sure_named"].sum() >= 0.97 * sums["sure"].sum()
     many = kept_count.query("n_items >= 1000 and sizes >= 8").groupby("truth").sum(numeric_only=True)
-    assert (many["named"] >= 0.4 * many["draws"]).all(), many
+    assert (many["named"] >= 0.35 * many["draws"]).all() and many["named"].sum() >= 0.75 * many["draws"].sum(), many
 
 
 def test_an_open_verdict_is_right_only_where_power_is_short():
@@ -134,6 +134,16 @@ def test_items_pair_the_scores_and_the_models():
 def test_a_rise_that_begins_with_the_window_is_no_jump():
     early = table([0.0, 0.55, 0.58, 0.6, 0.6, 0.6, 0.6, 0.6], np.linspace(0, 1, 8), soft_se=0.01)
     assert audit.audit(early, "harsh", "soft")["verdict"].item() == "no jump"
+
+
+def test_a_straight_line_is_no_jump_and_little_power_gives_no_verdict():
+    line = table(np.linspace(0.1, 0.7, 8), np.linspace(0, 1, 8), soft_se=0.01)
+    assert audit.audit(line, "harsh", "soft")["verdict"].item() == "no jump"
+    few = audit.audit(line.assign(n_items=15), "harsh", "soft").iloc[0]
+    assert few["power"] < audit.POWER and few["verdict"] == "test set too small" and few["items_needed"] > 15
+    told = dict(report.answers(few))
+    assert told["Could this test set show one?"].startswith(f"No: with 15 items and these sizes {few['power']:.0%} of")
+    assert "It jumps in 0% of the draws" in told["Could so few sizes show one?"]
 
 
 def test_a_jump_that_the_soft_score_does_not_see_is_nobodys():
@@ -259,7 +269,7 @@ def test_command_says_what_is_wrong(folder, monkeypatch, words, message):
 
 
 def test_one_bad_benchmark_is_reported_and_the_others_are_audited(folder):
-    """In a table, and in logs where a task cannot be read: named with the cause, in the page and the status too."""
+    """Named with the cause, in the page and the status too."""
     good = pd.read_csv(folder / "jump.csv")
     bad = good.assign(benchmark="percent", harsh=100 * good["harsh"])
     pd.concat([bad, good]).to_csv(folder / "both.csv", index=False)
@@ -271,6 +281,9 @@ def test_one_bad_benchmark_is_reported_and_the_others_are_audited(folder):
     row, error = json.loads(mirage(*words, "--json").stdout)
     assert row["verdict"] == "the model" and "take a hundredth" in error["error"]
     assert mirage(*words, "--fail-on", "the model").exit_code == 3
+
+
+def test_a_task_that_cannot_be_read_is_reported_and_the_others_are_audited(folder):
     for run in sorted((folder / "logs").iterdir()):
         file = next(run.glob("samples_*.jsonl"))
         results = next(run.glob("results_*.json"))
@@ -311,6 +324,10 @@ def test_figures_take_any_name_and_stay_in_the_range_of_a_share():
     assert min(end[1] for line in bars[2][0].get_segments() for end in line) == 0
     assert "<svg" in report.svg(figure)  # formulae that do not end would be errors
     assert figure.axes[1].get_xlabel() == r"cost in \$ (log scale)"
+    curves = audit.curves(nothing, "$ right", "soft", "cost in $") * 2
+    page = report.page(curves, pd.DataFrame([audit.decide(each) for each in curves]))
+    names = re.findall(r' id="([^"]+)"', page)
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', page)) <= set(names) and len(set(names)) == len(names)
 
 
 def test_metrics_draws_the_curves_of_a_sweep(tmp_path):

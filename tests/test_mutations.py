@@ -196,10 +196,10 @@ FAULTS = {
         "np.diag(np.diag(covariance)) * np.outer",
     ),
     "a jump from the start": ("audit", "begins_with", "& (shape[0] >= FLOOR)", "& (shape[0] >= 0)"),
-    "half of the rise": ("audit", "of_the_ladder", "shape[2] - shape[0] < SHARP", "shape[2] - shape[1] < SHARP"),
+    "half of the rise": ("audit", "straight_line", "shape[2] - shape[0] < SHARP", "shape[2] - shape[1] < SHARP"),
     "the end of a rest": ("audit", "never_falling_and", "(share - 1e-9, share + 1e-9)", "(share + 1e-9, share + 1e-9)"),
     "blocks that fall": ("audit", "never_falling_and", "np.minimum.accumulate(means", "np.maximum.accumulate(means"),
-    "without power": ("audit", "published_results", 'row["power"] >= POWER:\n        told', "True:\n        told"),
+    "without power": ("audit", "little_power", 'row["power"] >= POWER:\n        told', "True:\n        told"),
     "a hole unseen": ("audit", "a_hole", 'if row["gap"] > SHARP:', "if False:"),
     "not given back": ("audit", "nobodys", "[smooth & given, smooth, both]", "[smooth, smooth, both]"),
     "rows that repeat": ("audit", "cannot_be_told", 'rows.duplicated(["model", scale])', 'rows["model"].isna()'),
@@ -211,7 +211,7 @@ FAULTS = {
     ),
     "bars below zero": ("report", "range_of_a_share", "np.minimum(bar, [values, 1 - values]) if share else bar", "bar"),
     "a formula in a name": ("report", "range_of_a_share", '.replace("$", r"\\$")', ""),
-    "names for half of the figure": ("report", "no_other_host", """('id="', 'href="#', "url(#")""", """('id="',)"""),
+    "names for half of the figure": ("report", "range_of_a_share", """('id="', 'href="#', "url(#")""", """('id="',)"""),
     "one score for all": ("report", "draws_the_curves", "one[scale], one[name],", "one[scale], one[names[0]],"),
 }
 

@@ -41,7 +41,7 @@ TRUTHS = {
 OPEN = ("undecided", "too few sizes", "test set too small")
 SIZES, ITEMS = (6, 8, 10, 12), (100, 300, 1000, 2000)
 FLOORS = (0, 0.25, 0.5)
-FRESH = 300_000
+FRESH = 400_000
 OUT = Path(__file__).parents[1] / "mirage_lib" / "data" / "audit_power.csv"
 
 
@@ -138,7 +138,7 @@ def summed(told: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    draws, start = map(int, [*sys.argv[1:3], *[45, FRESH][len(sys.argv) - 1 :]])
+    draws, start = map(int, [*sys.argv[1:3], *[30, FRESH][len(sys.argv) - 1 :]])
     found = count(range(start, start + draws))
     told = judged(found)
     if start == FRESH:
