@@ -37,7 +37,7 @@ FAULTS = {
     ),
     "slow": (
         "cpu_seconds: 1\n",
-        "```{code-cell} ipython3\nimport time\n\nwhile time.process_time() < 2:\n    pass\n```",
+        "```{code-cell} ipython3\nimport time\n\nwhile time.process_time() < 1.2:\n    pass\n```",
         "more than its 1 s",
     ),
     "directive": ("", "```{seealso}\nThat.\n```", "no notebook shows the directive {seealso}"),
