@@ -158,7 +158,7 @@ def _pair(where: str, has: set[str], harsh: str, soft: str) -> tuple[str, str]:
     if not (harsh and soft) and not pairs:
         raise AuditError(
             f"{where} has no soft score beside a harsh one, but {', '.join(sorted(has))}: name two columns (--harsh, "
-            "--soft), leave it out (--task), or, for generated answers, read the log with a tokenizer"
+            "--soft), leave it out (--task), or, for generated answers, read the log with a tokenizer (--tokenizer)"
         )
     return harsh or pairs[0][0], soft or pairs[0][1]
 
@@ -372,10 +372,9 @@ def _weigh(c: Curves, curves: np.ndarray, noise: np.ndarray, out: np.ndarray | N
     at = np.broadcast_to(places, (len(curves), *places.shape))
 
     def jumps(curve, drawn):
-        """Noise makes a rise wider: so also of the draws turned about what they were drawn from, basic bootstrap."""
+        """Noise makes a rise wider: for a jump the draws turned about the curve will do (basic bootstrap)."""
         drawn = shapes(log_x[at], np.take_along_axis(drawn, at, -1))
-        turned = 2 * shapes(log_x, curve)[..., None] - drawn
-        turned = is_jump(turned).mean(-1)
+        turned = is_jump(2 * shapes(log_x, curve)[..., None] - drawn).mean(-1)
         return np.where(turned >= SURE, turned, is_jump(drawn).mean(-1))
 
     sharp, soft_sharp = jumps(own, ours), jumps(way, theirs)
