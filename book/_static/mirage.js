@@ -24,6 +24,8 @@ async function drawCharts() {
       spec.width = "container";
       spec.autosize = { type: "fit-x", contains: "padding" };
     }
+    // views below each other have no such setting
+    for (const view of spec.vconcat ?? []) if (view.width) view.width = Math.min(520, chart.clientWidth - 80);
     spec.background = "transparent";
     const drawing = document.createElement("div");
     chart.append(drawing);
