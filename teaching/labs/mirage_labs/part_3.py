@@ -213,7 +213,7 @@ CHECKS = {
         lambda: [_audit(30)["items_needed"]],
         lambda: {
             "That is how many there are: how many does the audit ask for?": 30,
-            "That is with all questions of the logs: keep the first 30.": _audit(None)["items_needed"],
+            "That is how many all questions of the logs are: keep the first 30.": _audit(None)["n_items"],
             "That is the power.": _audit(30)["power"],
         },
         "Too small a test set: so it says, and not that nothing jumps.",
