@@ -192,10 +192,13 @@ def _curve(benchmark: str, family: str, rows: pd.DataFrame, covariance, names, s
     where = f"on {benchmark!r}, family {family!r}"
     bare = [name.removeprefix("-") for name in names]
     about = [f"{name}{end}" for name in bare for end in ("_se", "_chance") if f"{name}{end}" in rows]
+    columns = [scale, "n_items", *bare, *about]
     try:
-        values = rows[[scale, "n_items", *bare, *about]].astype(float)
+        values = rows[columns].astype(float)
     except (TypeError, ValueError) as error:
-        raise AuditError(f"{where} a score or a size is no number, such as 1.4e9 for 1.4B: {error}") from None
+        read = {name: pd.to_numeric(rows[name], errors="coerce") for name in columns}
+        wrong = next((name for name in columns if (read[name].isna() & rows[name].notna()).any()), "a score")
+        raise AuditError(f"{where} {wrong!r} is no number, such as 1.4e9 for 1.4B: {error}") from None
     for name, column in values.items():
         known = column.fillna(0) if name.endswith("_se") else column  # an error that is not known is that of counts
         positive = known > 0 if name in (scale, "n_items") else known >= 0 if name.endswith("_se") else True
