@@ -38,9 +38,9 @@ book: $(VENV)/.installed ## install, run every chapter, build the pages into _bu
 
 test: $(VENV)/.installed ## install, test; pages are opened if Chromium is there and the book is built; COVERAGE=1 counts lines
 	@$(BIN)/python tools/machine.py $(VENV)
-	@# two workers with one thread each; the tests of one file share the book that they build, so they share a worker;
+	@# three workers with one thread each, since one may wait for a browser; the tests of one file share the book that they build, so they share a worker;
 	@# a worker that died is not replaced, because its successor would begin with the test that it died of
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
 		$(if $(COVERAGE),--cov --cov-report=term)
 
 serve: book ## the book at http://127.0.0.1:8000, or PORT=
