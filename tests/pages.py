@@ -181,7 +181,7 @@ def problems(browser, address: str, path: str) -> list[str]:
     page.on("requestfailed", lambda r: found.append(f"failed: {r.url}") if r.url.startswith(address) else None)
     page.on("response", lambda r: found.append(f"status {r.status}: {r.url}") if r.status >= 400 else None)
     try:
-        page.goto(f"{address}/{path}")  # what is asked for later is seen, too, until the page is closed
+        page.goto(f"{address}/{path}", wait_until="networkidle")  # one page leads to another
         if page.evaluate("Boolean(window.MathJax && MathJax.startup)"):
             page.evaluate("MathJax.startup.promise.then(() => true)")
         if page.locator(".mirage-chart").count():

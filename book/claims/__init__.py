@@ -58,8 +58,8 @@ def load(file: Path = FILE) -> pd.DataFrame:
 def deciders(chapter: str) -> ModuleType:
     """Return the module here that decides the claims of a chapter, named by its slug.
 
-    >>> deciders("both-directions").both_directions().columns[0]
-    'direction'
+    >>> deciders("rises").steepest_step([0, 0.25, 0.25, 1])
+    0.75
     """
     try:
         return importlib.import_module(f"{__name__}.{chapter.replace('-', '_')}")
