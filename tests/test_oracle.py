@@ -48,7 +48,8 @@ def case(request, tmp_path_factory):
 
     make, layout = CASES[request.param]
     model = make(tmp_path_factory.mktemp("oracle"))
-    parts = [tasks.arithmetic("addition", digits, n=5, shot_sets=2, layout=layout) for digits in (1, 2)]
+    n = 3 if request.param == "smollm2" else 5  # it is large, and the harness slow
+    parts = [tasks.arithmetic("addition", digits, n=n, shot_sets=2, layout=layout) for digits in (1, 2)]
     asked = pd.concat(parts, ignore_index=True)
     if request.param == "ladder":
         # some answers are right, whatever it has learned
