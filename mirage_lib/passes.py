@@ -22,6 +22,7 @@ from mirage_lib.families import Model
 
 TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
 LOGITS_AT_ONCE = 1 << 25  # numbers
+LOGITS_IN_CACHE = 1 << 18  # numbers
 # numbers of keys and values: a CPU is as fast with few rows at once, a GPU is not
 KEPT_AT_ONCE = {"cpu": 1 << 25, "cuda": 1 << 29}
 ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
@@ -326,10 +327,11 @@ def score(network, prefix: Prefix, batch: list[Row], reading: Reading, uniform, 
     for target, row in zip(padded, batch, strict=True):
         target[: len(row.target)] = row.target
     target = torch.from_numpy(padded).to(network.device)
-    # row by row, for what one row needs on the way stays in the processor's cache
-    mass = torch.stack([logits.logsumexp(-1) for logits in forced.logits])
+    # a few rows at once, so that what they need on the way stays in the processor's cache
+    few = max(1, LOGITS_IN_CACHE // forced.logits[0].numel())
+    mass = torch.cat([logits.logsumexp(-1) for logits in forced.logits.split(few)])
     logprob = forced.logits.gather(-1, target[..., None])[..., 0] - mass
-    logprob, choice = logprob.cpu().numpy(), forced.logits.argmax(-1).cpu().numpy()
+    logprob, choice = logprob.cpu().numpy(), first_choice(forced.logits)
     hit = choice == padded
 
     # an answer is known up to the first token that is not the target's
@@ -338,7 +340,7 @@ def score(network, prefix: Prefix, batch: list[Row], reading: Reading, uniform, 
         misses = np.flatnonzero(~hit[i, : lengths[i]])
         if row.generate and len(misses):
             wrong[i] = [*row.target[: misses[0]], int(choice[i, misses[0]])]
-    greedy = finish(network, forced, [*wrong], [*wrong.values()], reading, lambda logits, _: logits.argmax(-1).tolist())
+    greedy = finish(network, forced, [*wrong], [*wrong.values()], reading, lambda logits, _: first_choice(logits).tolist())
     for i, answer in zip(wrong, greedy, strict=True):
         outputs[i] = answer
 
@@ -355,6 +357,11 @@ def score(network, prefix: Prefix, batch: list[Row], reading: Reading, uniform, 
         for i, answer in zip(rows, finished, strict=True):
             samples[i].append(answer)
     return [Scored(logprob[i, :length], hit[i, :length], outputs[i], samples[i]) for i, length in enumerate(lengths)]
+
+
+def first_choice(logits) -> np.ndarray:
+    """The likeliest id of each place. On a CPU numpy finds it in a third of the time that torch takes."""
+    return logits.numpy().argmax(-1) if logits.device.type == "cpu" else logits.argmax(-1).cpu().numpy()
 
 
 def score_alone(network, batch: list[Row], reading: Reading, uniform, temperature) -> list[Scored]:
@@ -465,7 +472,11 @@ def _roomy() -> type:
             self.room = []
             for old in (layer.keys, layer.values):
                 self.room.append(old.new_empty(len(rows), old.shape[1], used + places, old.shape[3]))
-                torch.index_select(old, 0, index, out=self.room[-1][:, :, :used])
+                begun = self.room[-1][:, :, :used]
+                if len(old) == 1:  # the prefix, once for every row
+                    begun.copy_(old.expand_as(begun))
+                else:
+                    torch.index_select(old, 0, index, out=begun)
             self.keys, self.values = (room[:, :, :used] for room in self.room)
 
         def update(self, key_states, value_states, *args, **kwargs):
