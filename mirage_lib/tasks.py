@@ -139,7 +139,7 @@ def continuation(n: int = 1000, length: int = 16, context: int = 96, seed: int =
 
     No place follows a space. What follows stays on its line and has no two spaces nor three times one character in a
     row: a model that knows nothing else would guess them. Score the first L characters (`items.first_tokens`) for the
-    same answers at every length L.
+    same answers at every length L. `place` is where in the text an answer begins: neighbours share characters.
 
     >>> continuation(n=1, length=6, context=40).loc[0, ["prompt", "target"]].tolist()
     ['            if remainder * 2 < self.deno', 'minato']
@@ -153,7 +153,7 @@ def continuation(n: int = 1000, length: int = 16, context: int = 96, seed: int =
         raise TaskError(f"the held-out text has {len(places):,} such places: ask for n={len(places)} or fewer")
     chosen = np.random.default_rng([seed, 11]).permutation(places)[:n].tolist()
     pieces = [(text[i - context : i], text[i : i + length]) for i in chosen]
-    return _table("continuation", [""], pieces).assign(cut=True)
+    return _table("continuation", [""], pieces).assign(cut=True, place=chosen)
 
 
 def _table(name: str, contexts: list[str], problems: list[tuple[str, str]]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from mirage_lib.items import first_tokens
 
 TOY = {"c": 5e8, "alpha": -0.35}  # the book's imagined task
 WEB = {"c": 8.8e13, "alpha": -0.076}  # web text: Kaplan et al. (2020), equation 1.1
-EXAMS = (20, 20_000)  # test items: few, and enough
+EXAMS = (20, 50_000)  # test items: few, and enough
 TOP_WORDS = 20
 LENET_K = 50
 HARD, SOFT_C = 2, 32  # thresholds on the squared error of a picture
@@ -89,7 +89,7 @@ def subsets(words: int = 1) -> np.ndarray:
 
 @cache
 def exam():
-    """Held-out text, 20,000 places, eight characters: right or wrong by size and item."""
+    """Held-out text, 50,000 places, eight characters: right or wrong by size and item."""
     table = kept.load("ladder-text-exam")
     return table.assign(right=table["right_for"] >= 8)
 
@@ -105,9 +105,9 @@ def text():
     return kept.load("ladder-text-continuation").query("seed == 0")
 
 
-def sums(name: str):
-    """Accuracy on, and nats a digit of, the first four digits: one row a model."""
-    answers = first_tokens(kept.load(name), 4)
+def sums(family: str):
+    """Accuracy on, and nats a digit of, the first four digits: one row a model of a ladder."""
+    answers = first_tokens(kept.ladder_answers(family), 4)
     by = ["task", "family", "model", "params", "seed"]
     table = scores.table(answers, metrics.exact_match, metrics.cross_entropy, by=by)
     return table.assign(cross_entropy=table["cross_entropy"] / 4)
@@ -212,13 +212,13 @@ def numbers() -> dict:
     run = runs[runs["size"] == "7B"]
     for key, column in (("letter_doubling", "mc_acc"), ("text_doubling", "rc_acc")):
         found[key] = decide.within_a_doubling(run["flops"].to_numpy(), run[column].to_numpy())
-    longer = sums("ladder-8000-addition").query("params == params.max()")
-    before = sums("ladder-addition").query("params in @longer.params")
+    largest = sums("ladder-16000")["params"].max()  # the largest that was trained for all lengths
+    before, longer = (sums(family).query(f"params == {largest}") for family in ("ladder", "ladder-8000"))
     found["train_params"] = longer["params"].iloc[0]
     for key, models in (("before", before), ("after", longer)):
         found |= {f"train_{key}_low": models["exact_match"].min(), f"train_{key}_high": models["exact_match"].max()}
     found |= {"train_loss_before": before["cross_entropy"].min(), "train_loss_after": longer["cross_entropy"].max()}
-    everyone = sums("ladder-addition").groupby("params")["exact_match"].agg(["min", "max", "size"])
+    everyone = sums("ladder").groupby("params")["exact_match"].agg(["min", "max", "size"])
     apart = (everyone["max"] - everyone["min"])[everyone["size"] > 1]
     found |= {"seeds_low": everyone.loc[apart.idxmax(), "min"], "seeds_high": everyone.loc[apart.idxmax(), "max"]}
     return {name: getattr(value, "item", lambda value=value: value)() for name, value in found.items()}

@@ -301,7 +301,7 @@ def letters():
 
 
 def training():
-    before, after = computed.sums("ladder-addition"), computed.sums("ladder-8000-addition")
+    before, after = computed.sums("ladder"), computed.sums("ladder-8000")
     fig, axes = plt.subplots(1, 2, figsize=WIDE)
     for ax, column, scale, title in (
         (axes[0], "exact_match", 100, "sums right, %"),

@@ -366,7 +366,7 @@ def need_ladder():
 
 def test_the_whole_ladder_is_bundled_and_small():
     need_ladder()
-    assert sorted(cell.name for cell in ladder.cells()) == BUNDLED
+    assert sorted(cell.name for cell in ladder.cells() if cell.carried) == BUNDLED
     files = [file for file in families.LADDER.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 30e6
     # nothing is left of training
@@ -387,7 +387,7 @@ def test_every_bundled_model_loads_as_its_table_says(family):
             assert (model.network.config.hidden_size, model.network.config.num_hidden_layers) == (width, layers)
 
 
-@pytest.mark.parametrize(("cell", "step"), [(("arithmetic", "7k", 0), 250), (("text", "10k", 0), 250)])
+@pytest.mark.parametrize(("cell", "step"), [(("arithmetic", "7k", 0), 250), (("text", "7k", 0), 250)])
 def test_the_second_smallest_rungs_are_what_their_recipe_gives(cell, step, tmp_path, monkeypatch):
     # the smallest are in test_ladder.py: the tests of one file wait for each other
     tiny_models.check_recipe(ladder.Cell(*cell), tmp_path, step, monkeypatch)

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 
 import exam
+import ladder
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,16 +130,28 @@ def test_a_name_in_one_place_only_is_told(folder):
 
 def test_the_large_exam_is_what_measuring_says():
     """Its first places, the smallest size: how many characters are right from the first."""
-    model = families.load("text-7k-seed0")
-    task = tasks.continuation(20_000).head(60)
+    model = families.load("text-3.4k-seed0")
+    task = tasks.continuation(50_000).head(60)
     hits = items.ragged(lm.measure(model, task), "is_greedy").lists()
     wanted = [([*hit, False]).index(False) for hit in hits]
     told = kept.load(exam.FILE.stem)
     of_size = told[told["params"] == model.params]
-    assert of_size["item"].tolist() == list(range(20_000))
+    assert of_size["item"].tolist() == list(range(50_000))
     right_for = of_size["right_for"].head(60).tolist()
     # another processor may round one place otherwise
     assert sum(a != b for a, b in zip(right_for, wanted, strict=True)) <= 1
+
+
+def test_models_that_are_not_carried_leave_their_answers():
+    """All of them, each size and seed once in a family together with what is carried."""
+    told = kept.load(exam.SUMS.stem)
+    wanted = sorted(cell.name for cell in ladder.cells() if not cell.carried)
+    assert sorted(told["model"].unique()) == wanted and (told.groupby("model").size() == 1000).all()
+    for family, (corpus, steps) in families.LADDERS.items():
+        if corpus == "arithmetic":
+            models = kept.ladder_answers(family)[["params", "seed", "model"]].drop_duplicates()
+            names = sorted(cell.name for cell in ladder.cells(corpus) if cell.steps == steps)
+            assert sorted(models["model"]) == names and not models.duplicated(["params", "seed"]).any()
 
 
 @pytest.mark.parametrize("file", sorted(kept.FOLDER.glob("*.parquet")), ids=lambda file: file.stem)

@@ -177,7 +177,7 @@ def test_what_the_lessons_say_of_the_numbers_is_so():
         n["train_after_high"] > 0.9 and n["train_after_low"] > 2 * n["train_before_high"]
     )  # all above all, two near the top
     assert n["train_loss_after"] < n["train_loss_before"] / 2
-    assert n["seen_20000"] == n["n_rungs"] > 3 * n["seen_20"]
+    assert n["seen_50000"] == n["n_rungs"] > 3 * n["seen_20"]
     assert n["lenet_first_50"] < 0.05 < n["lenet_last_50"] and n["lenet_last"] > 0.9
     assert n["seeds_high"] - n["seeds_low"] > 0.3
 

@@ -15,6 +15,7 @@ import pandas as pd
 from mirage_lib import items, metrics
 
 FOLDER = Path(items.__file__).with_name("data") / "kept"
+NOT_CARRIED = "ladder-not-carried-addition"  # sums of ladder models whose weights the book does not have
 
 
 def live() -> bool:
@@ -54,9 +55,17 @@ def load(name: str) -> pd.DataFrame:
 def ladder_answers(family: str) -> pd.DataFrame:
     """Kept answers of the last checkpoint of every model of a family of the ladder.
 
-    family : "ladder-text" (held-out text), or "ladder" and "ladder-8000" (sums of four digits)
+    family : "ladder-text" (held-out text), or "ladder", "ladder-8000" and "ladder-16000" (sums of four digits), here
+        with the models that are not carried
     """
-    return load("ladder-text-continuation" if family == "ladder-text" else f"{family}-addition")
+    if family == "ladder-text":
+        return load("ladder-text-continuation")
+    return pd.concat([load(f"{family}-addition"), not_carried(family)], ignore_index=True)
+
+
+def not_carried(family: str) -> pd.DataFrame:
+    """Kept answers to sums of those models of a family whose weights the book does not have; perhaps no row."""
+    return load(NOT_CARRIED).query("family == @family")
 
 
 def ladder_scores(family: str, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -256,7 +256,7 @@ def _text():
 
 @cache
 def _exam() -> tuple[float, float]:
-    """Of the largest model on 20,000 places: one character right, four characters right."""
+    """Of the largest model on 50,000 places: one character right, four characters right."""
     table = kept.load("ladder-text-exam")
     right = table[table["params"] == table["params"].max()]["right_for"]
     return float((right >= 1).mean()), float((right >= 4).mean())
