@@ -23,8 +23,8 @@ from mirage_lib.families import Model
 TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
 LOGITS_AT_ONCE = 1 << 25  # numbers
 LOGITS_IN_CACHE = 1 << 18  # numbers
-# numbers of keys and values, half a gigabyte on a CPU: with fewer rows at once it waits for the weights
-KEPT_AT_ONCE = {"cpu": 1 << 27, "cuda": 1 << 29}
+# numbers of keys and values, a quarter of a gigabyte on a CPU: with fewer rows at once it waits for the weights
+KEPT_AT_ONCE = {"cpu": 1 << 26, "cuda": 1 << 29}
 ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
 NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate")  # on a CPU the error has no type of its own
 _checked: WeakKeyDictionary = WeakKeyDictionary()  # network: (tokens of its longest question so far, numbers it keeps)
