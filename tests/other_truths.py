@@ -338,7 +338,7 @@ OTHER = {
     "every-size-is-above-chance-with-more-items": (nothing_right, "fails"),
     "loss-of-addition-falls-in-a-step": (
         called("_errors", lambda real, m: lambda mean, *names: np.full(len(mean), 0.01)),
-        "holds",
+        "fails",
     ),
     "training-counts-as-well-as-size": (called("_scored", trained_no_longer), "fails"),
     "more-curves-stand-out-than-by-luck": (called("curves", lambda real, m: lambda: real().assign(p=0.5)), "fails"),

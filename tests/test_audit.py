@@ -100,11 +100,19 @@ def test_published_results_have_the_verdicts_of_their_chapters():
 
 
 def test_results_of_the_ladder_have_the_verdicts_of_their_chapter():
-    """Harsh to soft: of held-out source code neither short nor long answers jump, under any score."""
+    """Harsh to soft: of held-out source code neither short nor long answers are said to jump, under any score.
+
+    With 1,000 places of text the audit's own power is below .8 for one character and for eight, and it says so.
+    """
     text = kept.load("ladder-text-continuation")
-    for length, soft in ((1, "token_accuracy"), (4, "cross_entropy"), (8, "token_edit_distance")):
+    for length, soft, verdicts in (
+        (1, "token_accuracy", {"no jump", "test set too small"}),
+        (4, "cross_entropy", {"no jump"}),
+        (8, "token_edit_distance", {"no jump", "test set too small"}),
+    ):
         found = audit.audit(first_tokens(text, length), "exact_match", soft)
-        assert found["verdict"].item() == "no jump" and found["soft_sharp"].item() <= 0.05
+        assert found["verdict"].item() in verdicts and found["soft_sharp"].item() <= 0.05
+        assert found["verdict"].item() == "no jump" or found["power"].item() < 0.8
 
 
 def answers(n=400, shared=1.0):

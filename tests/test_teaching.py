@@ -400,13 +400,13 @@ def answers() -> dict[str, tuple[list, list]]:
             ],
         ),
         "hidden": (
-            [(1 - 0.0032) ** 100, np.exp(100 * np.log1p(-0.0032))],
+            [(1 - 0.0016) ** 100, np.exp(100 * np.log1p(-0.0016))],
             [
-                (0.32, "expect"),
-                (1 - (1 - 0.0032) ** 100, "at least one"),
-                (1 - 0.0032, "one item"),
-                (0.0032, "rate itself"),
-                (99.68, "added"),
+                (0.16, "expect"),
+                (1 - (1 - 0.0016) ** 100, "at least one"),
+                (1 - 0.0016, "one item"),
+                (0.0016, "rate itself"),
+                (99.84, "added"),
             ],
         ),
         "best-subset": (

@@ -302,30 +302,34 @@ def every_size_is_above_chance_with_more_items(tolerance: float) -> Finding:
 
 
 def loss_of_addition_falls_in_a_step(tolerance: float) -> Finding:
-    """Largest step of the loss on four digits between neighbouring sizes, as a share of its fall; mean over seeds.
+    """By how much the share of a step in the fall of the loss exceeds its share of the window; mean over seeds.
 
-    After the longest training, models of two layers: where a step of size is one of layers, too, it says nothing.
-    Planted: a straight line over the logarithm of size, and the same fall between any two neighbouring sizes.
+    Four digits, the largest of all steps, after the longest training; models of two layers, as a step of size that is
+    one of layers, too, says nothing. Planted: a straight line over the logarithm of size, and the same fall between any
+    two neighbouring sizes.
     """
     mean = _means(SUMS[-1], 4)
     here = mean.index.isin(TWO_LAYERS)
     loss, se = mean["cross_entropy"][here], _errors(mean, "cross_entropy", SUMS[-1], 4)[here]
     sizes, rng = np.log(loss.index.to_numpy()), np.random.default_rng(0)
 
-    def steep(values):
-        return np.max(-np.diff(values)) / np.ptp(values) > tolerance
+    def excess(values):
+        return -np.diff(values) / np.ptp(values) - np.diff(sizes) / np.ptp(sizes)
 
     def drawn(truth):
         return lambda _: rng.normal(truth, se)
 
+    def steep(values):
+        return excess(values).max() > tolerance
+
     straight = np.interp(sizes, sizes[[0, -1]], loss.iloc[[0, -1]])
     found = _worst(steep, drawn(straight), [drawn(each) for each in _jumps(loss)])
-    step = -np.diff(loss)
-    after = int(step.argmax())
+    after = int(excess(loss).argmax())
     return Finding(
         ("holds" if steep(loss) else "fails") if found.decides else "not testable here",
         f"{len(loss)} sizes of two layers, 16,000 steps: {loss.index[after]:,.0f} to {loss.index[after + 1]:,.0f} "
-        f"parameters make {step[after] / np.ptp(loss):.0%} of its fall (a jump at any place: {found.words()})",
+        f"parameters make {-np.diff(loss)[after] / np.ptp(loss):.0%} of the fall, {excess(loss).max():.0%} more than "
+        f"their share of the window (a jump at any place: {found.words()})",
     )
 
 
