@@ -1,7 +1,8 @@
 """Answers measured before, and kept with the library: what a chapter shows where it does not measure.
 
 A chapter that runs models or trains networks does so when it runs. Where the environment variable MIRAGE_LIVE is 0 it
-takes the same answers from here: for a class, or a slow machine. What is kept is never mixed with what is live.
+takes the same answers from here: for a class, or a slow machine. What is kept is never mixed with what is live, but for
+models whose weights the book does not carry (`not_carried`), which the chapter says.
 """
 
 import os
