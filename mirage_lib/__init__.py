@@ -15,6 +15,7 @@ published   tables of published results, with citation and licence
 images      sets of images: fetched, verified and kept, or what stands in for them
 tasks       prompts and targets: few-shot arithmetic, text to go on with, a memo trap, your own
 families    language models of growing size, by name: the ladder, Pythia, SmolLM2, any of yours
+caches      what rows that begin alike keep of their common beginning, and attention to it
 passes      forward passes of a language model: batches, shared beginnings, answers
 lm          a language model asked a task, as an items table
 sweep       every checkpoint of a family asked every task, into a folder that a killed run fills further

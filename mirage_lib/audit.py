@@ -23,7 +23,7 @@ import pandas as pd
 from scipy.special import expit
 
 from mirage_lib import logs, scores
-from mirage_lib.compare import SHARP  # of the window of log size: a straight line takes 0.8
+from mirage_lib.compare import SHARP, never_falling, shapes
 
 LEAST = 5  # sizes; with fewer a curve has no shape
 FLOOR = 0.1  # of the window, in which a jump has not begun
@@ -250,46 +250,6 @@ def _formula(rows: pd.DataFrame, names) -> np.ndarray | None:
         return None
     length, soft = rows["length"].to_numpy(float), rows[names[1]].to_numpy(float)
     return (soft if names[1] == "token_accuracy" else np.clip(1 - soft / length, 0, 1)) ** length
-
-
-def never_falling(values: np.ndarray) -> np.ndarray:
-    """The closest curve that never falls (isotonic regression) to each row, shape (..., sizes).
-
-    >>> never_falling(np.array([0.2, 0.1, 0.3])).round(2).tolist()
-    [0.15, 0.15, 0.3]
-    """
-    m = values.shape[-1]
-    found = np.full(values.shape, -np.inf)
-    for first in range(m):  # over all stretches that begin at or before a size, the highest of the lowest means
-        means = np.cumsum(values[..., first:], -1) / np.arange(1, m - first + 1)
-        lowest = np.minimum.accumulate(means[..., ::-1], -1)[..., ::-1]
-        np.maximum(found[..., first:], lowest, out=found[..., first:])
-    return found
-
-
-def shapes(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Where 10, 50 and 90 % of the rise are done, as shares of the window: shape (3, ...); NaN where nothing rises.
-
-    log_x, values : shape (..., sizes), smallest first; between sizes a curve is straight in log size
-
-    >>> shapes(np.arange(5.0), np.array([0, 0, 0, 1.0, 1])).round(3).tolist()
-    [0.525, 0.625, 0.725]
-    """
-    log_x, values = np.broadcast_arrays(log_x, values)
-    way = never_falling(values)
-    rise = way[..., -1:] - way[..., :1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        way = (way - way[..., :1]) / np.where(rise > 1e-12, rise, np.nan)
-    found = []
-    for share in (0.1, 0.5, 0.9):
-        ends = []
-        for just in (share - 1e-9, share + 1e-9):  # where the curve rests, the middle of the rest, as in `compare.rise`
-            after = np.maximum((way >= just).argmax(-1), 1)[..., None]
-            a, b, c, d = (np.take_along_axis(of, after - back, -1)[..., 0] for of in (way, log_x) for back in (1, 0))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                ends.append(c + (just - a) / (b - a) * (d - c))
-        found.append((np.mean(ends, 0) - log_x[..., 0]) / (log_x[..., -1] - log_x[..., 0]))
-    return np.array(found)
 
 
 def is_jump(shape: np.ndarray) -> np.ndarray:

@@ -3,13 +3,12 @@
 Nothing is computed twice. What all prompts begin with (the examples) is run once and its keys and values shared. Only
 the positions of answers go through the unembedding. Greedy decoding gives the right answer exactly when every token of
 it is the first choice given the ones before; so only the other answers are generated, from the first wrong token on.
-The cache has room for an answer, so that no token copies the keys of those before it.
+`mirage_lib.caches` keeps what is shared once, and has room for answers, so that no token copies the keys before it.
 """
 
-import copy
-import functools
 import inspect
 import itertools
+import math
 import re
 import warnings
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from mirage_lib import caches
 from mirage_lib.families import Model
 
 TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
@@ -27,7 +27,8 @@ LOGITS_IN_CACHE = 1 << 18  # numbers
 KEPT_AT_ONCE = {"cpu": 1 << 26, "cuda": 1 << 29}
 ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
 NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate")  # on a CPU the error has no type of its own
-_checked: WeakKeyDictionary = WeakKeyDictionary()  # network: (tokens of its longest question so far, numbers it keeps)
+# network: (tokens of its longest question so far, numbers it keeps for a token, whether what rows share is kept once)
+_checked: WeakKeyDictionary = WeakKeyDictionary()
 
 
 class Row(NamedTuple):
@@ -88,7 +89,7 @@ def ask(
         torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            kept, why = sharing(model, rows, reading)
+            kept, once, why = sharing(model, rows, reading)
             if why:
                 told = f"questions cannot share what {model.name} keeps ({why}): each is run alone, which is slow"
                 warnings.warn(told, stacklevel=3)
@@ -99,7 +100,9 @@ def ask(
                     return score_alone(model.network, batch, reading, drawn, temperature)
                 return score(model.network, prefix, batch, reading, drawn, temperature)
 
-            return _in_batches(run, rows, model, reading, batch_size, kept * max(1, uniform.shape[1]), progress)
+            kept *= max(1, uniform.shape[1])
+            with caches.sharing(model.network, once):
+                return _in_batches(run, rows, model, reading, batch_size, kept, progress)
     except FloatingPointError:
         raise ValueError(
             f"{model.name} gives NaN or infinity in {model.network.dtype}, which is no score; numbers that are too "
@@ -109,20 +112,17 @@ def ask(
         torch.set_num_threads(threads)
 
 
-def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, str]:
-    """How many numbers, keys and values, a model keeps for each token that it reads, and why rows cannot share them.
+def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, bool, str]:
+    """How rows may share what a model keeps of their common beginning.
 
-    Tried, once a model and again for longer questions: the longest row and the shortest are continued in one batch,
-    with a common beginning and masks, and must have the logits of whole passes; if they have not, or if there is an
-    error, the reason is not empty. It is empty if they may share. Raises ValueError for a model that is not causal.
+    Returns how many numbers, keys and values, it keeps for each token that it reads, whether those that rows share are
+    kept once or copied, and why rows cannot share them: an empty text if they can. Tried (`_trial`) once a model, and
+    again for longer questions. Raises ValueError for a model that is not causal.
     """
-    import torch
-
     network = model.network
     needed = max(len(row.prompt) + max(len(row.target), reading.max_tokens) for row in rows)
-    before, kept = _checked.get(network, (0, 0))
-    if needed <= before:
-        return kept, ""
+    if needed <= _checked.get(network, (0,))[0]:
+        return *_checked[network][1:], ""
     longest = max(rows, key=lambda row: len(row.prompt) + len(row.target))
     shortest = min(rows, key=lambda row: len(row.prompt) + len(row.target))
     *head, last = longest.prompt + longest.target
@@ -132,6 +132,22 @@ def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, str]:
             f"{model.name} is not causal: what it expects at a place changes with what stands after it, as in an "
             "encoder, and its probabilities are none of answers"
         )
+    for once in (True, False):
+        with caches.sharing(network, once):
+            kept, why = _trial(network, longest, shortest, reading)
+        if not why:
+            _checked[network] = needed, kept, once
+            break
+    return kept, once, why
+
+
+def _trial(network, longest: Row, shortest: Row, reading: Reading) -> tuple[int, str]:
+    """The numbers kept for a token, and why two rows cannot share what the network keeps, as it is now set up.
+
+    They are continued in one batch, with a common beginning and masks, and must have the logits of whole passes.
+    """
+    import torch
+
     batch = [longest, shortest, longest._replace(prompt=longest.prompt[:-1] or longest.prompt)]
     # wrong in the last token or in the first, so that nothing or everything of a target is masked
     places = [len(longest.target) - 1, 0, 0]
@@ -152,15 +168,15 @@ def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, str]:
             alone = whole(network, row.prompt + answer[:-1], len(answer), reading)
             if _differ(alone, torch.stack(logits), network.dtype):
                 return 0, "in a batch it answers otherwise"
-        numbers = sum(layer.keys.numel() + layer.values.numel() for layer in forced.cache.layers)
+        layers = forced.cache.layers
+        numbers = sum((layer.keys.numel() + layer.values.numel()) / layer.keys.shape[-2] for layer in layers)
     except FloatingPointError:
         raise
     except Exception as error:
         if NO_MEMORY.search(str(error)):
             raise
         return 0, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-    _checked[network] = needed, -(-numbers // (len(batch) * (forced.start + forced.width)))
-    return _checked[network][1], ""
+    return math.ceil(numbers / len(batch)), ""
 
 
 def whole(network, ids: list[int], last: int, reading: Reading):
@@ -200,7 +216,8 @@ def _in_batches(
             width = max(len(rows[i].prompt) for i in group) - shared + longest
             numbers = LOGITS_AT_ONCE // (longest * reading.size)
             room = KEPT_AT_ONCE["cpu" if model.network.device.type == "cpu" else "cuda"]
-            memory = room // (kept * (shared + width + reading.max_tokens)) if kept else 1
+            copied = 0 if model.network.config._attn_implementation == caches.NAME else shared
+            memory = room // (kept * (copied + width + reading.max_tokens)) if kept else 1
             size = batch_size or max(1, min(TOKENS_AT_ONCE // width, numbers, memory))
             waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
             while waiting:
@@ -296,7 +313,8 @@ def teacher_forced(network, prefix: Prefix, batch: list[Row], reading: Reading, 
         ids[i, : len(tail) + len(row.target) - 1] = [*tail, *row.target[:-1]]
     cache = None
     if prefix.cache is not None:
-        cache = _rows(prefix.cache, [0] * len(batch), width + places)
+        once = network.config._attn_implementation == caches.NAME
+        cache = caches.rows_of(prefix.cache, [0] * len(batch), width + places, once)
     before = min(len(tail) for tail in tails) - 1
     # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
     out = network(
@@ -413,7 +431,7 @@ def finish(
     going = unfinished(range(len(answers)))
     if not going:
         return answers
-    cache = _rows(forced.cache, [rows[i] for i in going], reading.max_tokens)
+    cache = caches.rows_of(forced.cache, [rows[i] for i in going], reading.max_tokens)
     kept = torch.tensor([forced.tails[rows[i]] + len(answers[i]) - 1 for i in going], device=device)
     mask = torch.ones((len(going), forced.start + forced.width), dtype=torch.long, device=device)
     mask[:, forced.start :] = torch.arange(forced.width, device=device) < kept[:, None]
@@ -436,7 +454,7 @@ def finish(
         position = position + 1
         if still and len(still) < len(going):
             chosen = [going.index(i) for i in still]
-            cache = _rows(cache, chosen, reading.max_tokens)
+            cache = caches.rows_of(cache, chosen, reading.max_tokens)
             mask, position = mask[chosen], position[chosen]
         going = still
     return answers
@@ -453,61 +471,3 @@ def _draw(logits, uniform: np.ndarray, temperature: float) -> np.ndarray:
         place = torch.searchsorted(mass, level[:, None] * mass[:, -1:], right=True)
         drawn.append(place[:, 0].clamp(max=mass.shape[-1] - 1))
     return torch.cat(drawn).cpu().numpy()
-
-
-@functools.cache
-def _roomy() -> type:
-    """The class of a cache's layer with room ahead, made when first needed: what it derives from is slow to import."""
-    import torch
-    from transformers.cache_utils import DynamicLayer
-
-    class Roomy(DynamicLayer):
-        """Rows of another layer; new keys and values are written behind them, where its parent copies all anew.
-
-        room : keys and values, each of shape (rows, heads, places, width); `keys` and `values` are the places in use.
-        """
-
-        def __init__(self, layer, rows: list[int], places: int):
-            super().__init__()
-            vars(self).update(vars(layer))
-            used, index = layer.keys.shape[-2], torch.tensor(rows, device=layer.keys.device)
-            self.room = []
-            for old in (layer.keys, layer.values):
-                self.room.append(old.new_empty(len(rows), old.shape[1], used + places, old.shape[3]))
-                begun = self.room[-1][:, :, :used]
-                if len(old) == 1:  # the prefix, once for every row
-                    begun.copy_(old.expand_as(begun))
-                else:
-                    torch.index_select(old, 0, index, out=begun)
-            self.keys, self.values = (room[:, :, :used] for room in self.room)
-
-        def update(self, key_states, value_states, *args, **kwargs):
-            used = self.keys.shape[-2]
-            end = used + key_states.shape[-2]
-            for room, new in zip(self.room, (key_states, value_states), strict=True):
-                room[:, :, used:end] = new
-            self.keys, self.values = (room[:, :, :end] for room in self.room)
-            return self.keys, self.values
-
-    return Roomy
-
-
-def _rows(cache, rows: list[int], places: int):
-    """A cache of some rows of another, with room for so many more places; what the other holds stays as it is."""
-    import torch
-    from transformers.cache_utils import DynamicLayer
-
-    def taken(layer):
-        # to take every row is no reason to copy so much: `teacher_forced` left room, and its owners take turns
-        every = rows == list(range(len(layer.keys)))
-        if type(layer) is DynamicLayer or (type(layer) is _roomy() and not every):
-            return _roomy()(layer, rows, places)
-        # of another kind, as one with a sliding window, the tensors are only ever replaced, not written to
-        layer = copy.copy(layer)
-        if not every:
-            layer.batch_select_indices(torch.tensor(rows, device=layer.keys.device))
-        return layer
-
-    new = copy.copy(cache)
-    new.layers = [taken(layer) for layer in cache.layers]
-    return new

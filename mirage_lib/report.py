@@ -8,7 +8,7 @@ from string import Template
 import numpy as np
 import pandas as pd
 
-from mirage_lib import audit, figures
+from mirage_lib import audit, compare, figures
 
 COLOURS = (figures.ORANGE, figures.BLUE)  # harsh, soft
 PAGE = Path(__file__).with_name("report.html")
@@ -91,7 +91,7 @@ def draw(curves: audit.Curves):
     log_x, error = np.log(curves.x), np.sqrt(np.diag(curves.covariance)).reshape(2, -1)
     sides = zip(axes[:, 0], ("harsh", "soft"), curves.names, (curves.harsh, curves.soft), error, COLOURS, strict=False)
     for ax, title, name, values, se, colour in sides:
-        start, _, end = audit.shapes(log_x, values)
+        start, _, end = compare.shapes(log_x, values)
         if np.isfinite(start):
             ax.axvspan(*np.exp(log_x[0] + np.array([start, end]) * np.ptp(log_x)), color=colour, alpha=0.13, lw=0)
         _curve(ax, curves.x, values, se, colour)

@@ -3,16 +3,14 @@
 import json
 import re
 import tarfile
-import time
 
 import audit_power
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import isotonic_regression
 from typer.testing import CliRunner
 
-from mirage_lib import audit, cli, compare, families, metrics, published, report
+from mirage_lib import audit, cli, families, metrics, published, report
 from mirage_lib.claims import kept
 from mirage_lib.items import first_tokens, items_table, write
 
@@ -60,25 +58,6 @@ def test_an_open_verdict_is_right_only_where_power_is_short():
     told = audit_power.judged(pd.DataFrame(rows, columns=["truth", "sizes", "n_items", "floor", "verdict", "power"]))
     assert told["right"].tolist() == [True] * 9 + [False, True, False, False, False]
     assert told["wrong"].tolist() == [False] * 11 + [True, True, False]
-
-
-def test_never_falling_and_shapes_are_those_of_compare():
-    curves = np.random.default_rng(0).normal(size=(30, 8)) + np.linspace(0, 2, 8)
-    curves[:3] = [0, 0, 0, 1, 1, 1, 2, 2], [0, 1, 1, 1, 1, 9, 9, 10], [0] * 4 + [5] * 3 + [10]  # at rest on a share
-    ours = audit.never_falling(curves)
-    assert np.allclose(ours, [isotonic_regression(curve).x for curve in curves])
-    for curve, (early, half, late) in zip(curves, audit.shapes(np.log10(SIZE), curves).T, strict=True):
-        place, width = compare.rise(SIZE, curve)
-        assert half == pytest.approx((np.log10(place) - 7) / 3, abs=1e-6)
-        assert late - early == pytest.approx(width / 3, abs=1e-6)
-
-
-def test_never_falling_of_many_sizes_is_quick():
-    sizes = np.random.default_rng(0).normal(size=(1000, 143)).cumsum(1)
-    start = time.process_time()
-    ours = audit.never_falling(sizes)
-    assert time.process_time() - start < 5
-    assert np.allclose(ours[:3], [isotonic_regression(curve).x for curve in sizes[:3]])
 
 
 def test_published_results_have_the_verdicts_of_their_chapters():

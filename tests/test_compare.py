@@ -1,7 +1,10 @@
 """Where a curve rises and how sharply: numbers equal those made by other means."""
 
+import time
+
 import numpy as np
 import pytest
+from scipy.optimize import isotonic_regression
 from sklearn.isotonic import IsotonicRegression
 
 from mirage_lib import compare
@@ -34,3 +37,24 @@ def test_a_rise_does_not_mind_the_order():
     assert compare.rise(x[order], score[order]) == compare.rise(x, score)
     assert compare.rise([1, 10, 10, 100], [0, 0.2, 0.4, 1]) == compare.rise([1, 10, 100], [0, (0.2 + 0.4) / 2, 1])
     assert compare.rise([1, 10, 100, 1000, 10000], [0, 0.5, 0.5, 0.5, 1])[0] == 100
+    assert np.isnan(compare.rise([10], [0.5])).all()
+
+
+def test_many_curves_at_once_are_those_of_other_means():
+    rng, log_x = np.random.default_rng(0), np.linspace(0, 3, 8)
+    curves = rng.normal(size=(30, 8)) + np.linspace(0, 2, 8)
+    curves[:3] = [0, 0, 0, 1, 1, 1, 2, 2], [0, 1, 1, 1, 1, 9, 9, 10], [0] * 4 + [5] * 3 + [10]  # at rest on a share
+    ways = [isotonic_regression(curve).x for curve in curves]
+    assert np.allclose(compare.never_falling(curves), ways)
+    for way, shape in zip(ways, compare.shapes(log_x, curves).T, strict=True):
+        share = (way - way[0]) / (way[-1] - way[0])
+        ends = [np.interp(np.array([0.1, 0.5, 0.9]) + e, share, log_x) for e in (-1e-9, 1e-9)]
+        assert shape * 3 == pytest.approx(np.mean(ends, 0), abs=1e-6)
+
+
+def test_never_falling_of_many_sizes_is_quick():
+    sizes = np.random.default_rng(0).normal(size=(1000, 143)).cumsum(1)
+    start = time.process_time()
+    ours = compare.never_falling(sizes)
+    assert time.process_time() - start < 5
+    assert np.allclose(ours[:3], [isotonic_regression(curve).x for curve in sizes[:3]])

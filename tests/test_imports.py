@@ -16,6 +16,7 @@ LEVELS = [
     ["stats", "published"],
     ["images"],
     ["tasks", "families"],
+    ["caches"],
     ["passes"],
     ["lm"],
     ["scores", "compare", "forecast"],
