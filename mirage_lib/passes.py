@@ -20,7 +20,7 @@ import numpy as np
 from mirage_lib import caches
 from mirage_lib.families import Model
 
-TOKENS_AT_ONCE = 1 << 12  # of a batch: more gain nothing on a CPU
+TOKENS_AT_ONCE = 1 << 13  # of a batch: more gain nothing on a CPU
 LOGITS_AT_ONCE = 1 << 25  # numbers
 LOGITS_IN_CACHE = 1 << 18  # numbers
 # numbers of keys and values, a quarter of a gigabyte on a CPU: with fewer rows at once it waits for the weights
