@@ -128,14 +128,15 @@ def test_a_name_in_one_place_only_is_told(folder):
     assert line.startswith("products: only in one of")
 
 
-def test_the_large_exam_is_what_measuring_says():
+@pytest.mark.parametrize("seed", [0, 2])
+def test_the_large_exam_is_what_measuring_says(seed):
     """Its first places, the smallest size: how many characters are right from the first."""
-    model = families.load("text-3.4k-seed0")
+    model = families.load(f"text-3.4k-seed{seed}")
     task = tasks.continuation(50_000).head(60)
     hits = items.ragged(lm.measure(model, task), "is_greedy").lists()
     wanted = [([*hit, False]).index(False) for hit in hits]
-    told = kept.load(exam.FILE.stem)
-    of_size = told[told["params"] == model.params]
+    told = kept.load(exam.FILE.stem).assign(seed=0) if seed == 0 else kept.load(exam.SEEDS.stem)
+    of_size = told[(told["params"] == model.params) & (told["seed"] == seed)]
     assert of_size["item"].tolist() == list(range(50_000))
     right_for = of_size["right_for"].head(60).tolist()
     # another processor may round one place otherwise

@@ -17,28 +17,30 @@ from mirage_lib import families, items, lm, tasks
 from mirage_lib.claims import kept
 
 FILE = kept.FOLDER / "ladder-text-exam.parquet"
+SEEDS = kept.FOLDER / "ladder-text-exam-seeds.parquet"  # the same of the other seeds
 SUMS = kept.FOLDER / f"{kept.NOT_CARRIED}.parquet"
 
 
-def exam(n: int = 50_000) -> pd.DataFrame:
-    """For how many characters each size of `ladder-text`, seed 0, goes on rightly, at n places of the held-out text.
+def exam(n: int = 50_000, seeds: tuple[int, ...] = (0,)) -> pd.DataFrame:
+    """For how many characters each model of `ladder-text` goes on rightly, at n places of the held-out text.
 
     What `lm.measure` says, without the answers: all places have prompts of one length, and no answer is written.
-    Columns `params`, `item` and `right_for`, the characters up to the first miss.
+    Columns `params`, `seed`, `item` and `right_for`, the characters up to the first miss.
     """
     import torch
 
     task, tables = tasks.continuation(n), []
     ids = np.stack([ladder.token_ids("text", text) for text in task["prompt"] + task["target"]]).astype(np.int64)
     length = len(task["target"][0])
-    for row in families.members("ladder-text").query("seed == 0 and revision == 'main'").itertuples():
+    for row in families.members("ladder-text").query("seed in @seeds and revision == 'main'").itertuples():
         network, right = families.load(row.model).network, []
         with torch.inference_mode():
             for part in torch.from_numpy(ids).split(50):
                 hits = network(part, logits_to_keep=length + 1).logits[:, :-1].argmax(-1) == part[:, -length:]
                 right.append(hits.int().cummin(1).values.sum(1).numpy().astype(np.int8))
         numbers = np.arange(n, dtype=np.int32)
-        tables.append(pd.DataFrame({"params": row.params, "item": numbers, "right_for": np.concatenate(right)}))
+        told = {"params": row.params, "seed": row.seed, "item": numbers, "right_for": np.concatenate(right)}
+        tables.append(pd.DataFrame(told))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -57,4 +59,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         items.write(SUMS, sums(Path(sys.argv[1])))
     else:
-        exam().to_parquet(FILE, compression="zstd")
+        exam().drop(columns="seed").to_parquet(FILE, compression="zstd")
+        exam(seeds=(1, 2)).to_parquet(SEEDS, compression="zstd")

@@ -84,7 +84,7 @@ def _scores(table):
 def check(folder: Path) -> list[str]:
     """Say how the answers in a folder differ from those kept. A name that is in one place only is a difference."""
     names = {place: {file.stem for file in place.glob("*.parquet")} for place in (folder, kept.FOLDER)}
-    once = names[folder] ^ names[kept.FOLDER] - {exam.FILE.stem, exam.SUMS.stem}
+    once = names[folder] ^ names[kept.FOLDER] - {exam.FILE.stem, exam.SEEDS.stem, exam.SUMS.stem}
     found = [f"{name}: only in one of {folder} and {kept.FOLDER}" for name in once]
     for name in sorted(names[folder] & names[kept.FOLDER]):
         found += problems(name, items.read(folder / f"{name}.parquet"), kept.load(name))
