@@ -16,18 +16,23 @@ WEIGHTS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 26}  # of attention: so many sta
 
 @contextlib.contextmanager
 def sharing(network, once: bool = True):
-    """Let a network whose attention is torch's read once what rows begin with; afterwards it is as it was."""
+    """Let a network whose attention is torch's read once what rows begin with; afterwards it is as it was.
+
+    Not for networks of one configuration in several threads.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    config, was = network.config, network.config._attn_implementation
+    # of the part that reads text only: the public setter hands a name down to all parts, also on the way back
+    config = network.config.get_text_config(decoder=True)
+    was = config._attn_implementation
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, sdpa_mask)
-    config._attn_implementation = NAME if once and was == "sdpa" else was
+    config._attn_implementation_internal = NAME if once and was == "sdpa" else was
     try:
         yield
     finally:
-        config._attn_implementation = was
+        config._attn_implementation_internal = was
 
 
 def attend(module, query, key, value, attention_mask, scaling=None, **kwargs):
@@ -109,7 +114,7 @@ def _roomy() -> type:
 def rows_of(cache, rows: list[int], places: int, prefix: bool = False):
     """A cache of some rows of another, with room for so many more places; what the other holds stays as it is.
 
-    prefix : the other is a prefix, and kept once.
+    prefix : the other is a prefix, and kept once. Raises TypeError if its layers are not all plain.
     """
     import torch
     from transformers.cache_utils import DynamicLayer
@@ -117,6 +122,8 @@ def rows_of(cache, rows: list[int], places: int, prefix: bool = False):
     def taken(layer):
         # to take every row is no reason to copy so much: there is room already, and its owners take turns
         every = rows == list(range(len(layer.keys)))
+        if prefix and type(layer) is not DynamicLayer:
+            raise TypeError(f"no prefix for a {type(layer).__name__}")
         if type(layer) is DynamicLayer or (type(layer) is _roomy() and not every):
             return _roomy()(layer, rows, places, prefix)
         # of another kind, as one with a sliding window, the tensors are only ever replaced, not written to

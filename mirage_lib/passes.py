@@ -27,7 +27,7 @@ LOGITS_IN_CACHE = 1 << 18  # numbers
 KEPT_AT_ONCE = {"cpu": 1 << 26, "cuda": 1 << 29}
 ONE_THREAD = 1e6  # parameters up to which threads that wait for each other cost more than they bring
 NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate")  # on a CPU the error has no type of its own
-# network: (tokens of its longest question so far, numbers it keeps for a token, whether what rows share is kept once)
+# network: attention and precision, tokens of its longest question so far, numbers kept for a token, whether once
 _checked: WeakKeyDictionary = WeakKeyDictionary()
 
 
@@ -100,9 +100,7 @@ def ask(
                     return score_alone(model.network, batch, reading, drawn, temperature)
                 return score(model.network, prefix, batch, reading, drawn, temperature)
 
-            kept *= max(1, uniform.shape[1])
-            with caches.sharing(model.network, once):
-                return _in_batches(run, rows, model, reading, batch_size, kept, progress)
+            return _in_batches(run, rows, model, reading, batch_size, kept * max(1, uniform.shape[1]), once, progress)
     except FloatingPointError:
         raise ValueError(
             f"{model.name} gives NaN or infinity in {model.network.dtype}, which is no score; numbers that are too "
@@ -115,14 +113,18 @@ def ask(
 def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, bool, str]:
     """How rows may share what a model keeps of their common beginning.
 
-    Returns how many numbers, keys and values, it keeps for each token that it reads, whether those that rows share are
-    kept once or copied, and why rows cannot share them: an empty text if they can. Tried (`_trial`) once a model, and
-    again for longer questions. Raises ValueError for a model that is not causal.
+    Returns how many numbers, keys and values, it keeps for each token that it reads, whether those that rows share may
+    be kept once or must be copied, and why rows cannot share them: an empty text if they can. Tried (`_trial`) once a
+    model, and again for longer questions. Raises ValueError for a model that is not causal.
     """
+    import torch
+
     network = model.network
+    way = network.config.get_text_config(decoder=True)._attn_implementation, network.dtype
     needed = max(len(row.prompt) + max(len(row.target), reading.max_tokens) for row in rows)
-    if needed <= _checked.get(network, (0,))[0]:
-        return *_checked[network][1:], ""
+    before, *found = _checked.get(network, {}).get(way, (0,))
+    if needed <= before:
+        return *found, ""
     longest = max(rows, key=lambda row: len(row.prompt) + len(row.target))
     shortest = min(rows, key=lambda row: len(row.prompt) + len(row.target))
     *head, last = longest.prompt + longest.target
@@ -132,17 +134,20 @@ def sharing(model: Model, rows: list[Row], reading: Reading) -> tuple[int, bool,
             f"{model.name} is not causal: what it expects at a place changes with what stands after it, as in an "
             "encoder, and its probabilities are none of answers"
         )
-    for once in (True, False):
-        with caches.sharing(network, once):
-            kept, why = _trial(network, longest, shortest, reading)
+    # rows of other examples have no beginning in common, and would try nothing
+    if 2 * common_prefix([longest.prompt, shortest.prompt]) < len(longest.prompt):
+        shortest = shortest._replace(prompt=longest.prompt[: len(longest.prompt) // 2 + 1])
+    # in float16 sums of a product may overflow, which torch's attention keeps in float32
+    for once in (False,) if network.dtype == torch.float16 else (True, False):
+        kept, why = _trial(network, longest, shortest, reading, once)
         if not why:
-            _checked[network] = needed, kept, once
+            _checked.setdefault(network, {})[way] = needed, kept, once
             break
     return kept, once, why
 
 
-def _trial(network, longest: Row, shortest: Row, reading: Reading) -> tuple[int, str]:
-    """The numbers kept for a token, and why two rows cannot share what the network keeps, as it is now set up.
+def _trial(network, longest: Row, shortest: Row, reading: Reading, once: bool) -> tuple[int, str]:
+    """The numbers that a network keeps for a token, and why two rows cannot share them.
 
     They are continued in one batch, with a common beginning and masks, and must have the logits of whole passes.
     """
@@ -154,8 +159,11 @@ def _trial(network, longest: Row, shortest: Row, reading: Reading) -> tuple[int,
     begun = [[*row.target[:n], (row.target[n] + 1) % reading.size] for row, n in zip(batch, places, strict=True)]
     try:
         shared = common_prefix([row.prompt for row in batch])
-        prefix = run_prefix(network, longest.prompt[:shared])
-        forced = teacher_forced(network, prefix, batch, reading, reading.max_tokens)
+        if once and not shared:
+            return 0, "nothing to share"
+        with caches.sharing(network, once):
+            prefix = run_prefix(network, longest.prompt[:shared], once)
+            forced = teacher_forced(network, prefix, batch, reading, reading.max_tokens)
         said = [list(forced.logits[i, : len(answer)]) for i, answer in enumerate(begun)]
 
         def choose(logits, going):
@@ -163,7 +171,8 @@ def _trial(network, longest: Row, shortest: Row, reading: Reading) -> tuple[int,
                 said[i].append(each)
             return logits.argmax(-1).tolist()
 
-        answers = finish(network, forced, [0, 1, 2], begun, reading._replace(ends=set()), choose)
+        with caches.sharing(network, once):
+            answers = finish(network, forced, [0, 1, 2], begun, reading._replace(ends=set()), choose)
         for row, answer, logits in zip(batch, answers, said, strict=True):
             alone = whole(network, row.prompt + answer[:-1], len(answer), reading)
             if _differ(alone, torch.stack(logits), network.dtype):
@@ -198,11 +207,12 @@ def _differ(one, two, dtype) -> bool:
 
 
 def _in_batches(
-    run, rows: list[Row], model: Model, reading: Reading, batch_size: int | None, kept: int, progress: bool
+    run, rows: list[Row], model: Model, reading: Reading, batch_size: int | None, kept: int, once: bool, progress: bool
 ) -> list[Scored]:
     """Run groups of rows with a common beginning in batches of similar length; the results in the order of rows.
 
     kept : numbers that a row keeps for each of its tokens, in all its samples; 0 if rows share nothing.
+    once : what rows share may be kept once. Long rows behind a short beginning have copies, which is faster.
     """
     from tqdm.auto import tqdm
 
@@ -211,19 +221,21 @@ def _in_batches(
     with bar:
         for group in groups(rows):
             shared = common_prefix([rows[i].prompt for i in group])
-            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared] if kept else [])
             longest = max(len(rows[i].target) for i in group)
             width = max(len(rows[i].prompt) for i in group) - shared + longest
+            alike = once and shared >= 2 * width
+            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared] if kept else [], alike)
             numbers = LOGITS_AT_ONCE // (longest * reading.size)
             room = KEPT_AT_ONCE["cpu" if model.network.device.type == "cpu" else "cuda"]
-            copied = 0 if model.network.config._attn_implementation == caches.NAME else shared
+            copied = 0 if alike else shared
             memory = room // (kept * (copied + width + reading.max_tokens)) if kept else 1
             size = batch_size or max(1, min(TOKENS_AT_ONCE // width, numbers, memory))
             waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
             while waiting:
                 part = waiting[:size]
                 try:
-                    results = run(prefix, [rows[i] for i in part])
+                    with caches.sharing(model.network, alike):
+                        results = run(prefix, [rows[i] for i in part])
                 except RuntimeError as error:
                     if len(part) == 1 or not NO_MEMORY.search(str(error)):
                         raise
@@ -266,10 +278,14 @@ def common_prefix(prompts: list[list[int]]) -> int:
 
 
 class Prefix(NamedTuple):
-    """What a group of prompts begins with, run once: its number of ids, and their keys and values (None for no ids)."""
+    """What a group of prompts begins with, run once: its number of ids, and their keys and values (None for no ids).
+
+    once : rows read them where they are; else each gets a copy.
+    """
 
     length: int
     cache: Any
+    once: bool
 
 
 class Forced(NamedTuple):
@@ -286,14 +302,14 @@ class Forced(NamedTuple):
     tails: list[int]
 
 
-def run_prefix(network, ids: list[int]) -> Prefix:
+def run_prefix(network, ids: list[int], once: bool) -> Prefix:
     """Run what all prompts begin with."""
     import torch
 
     if not ids:
-        return Prefix(0, None)
+        return Prefix(0, None, once)
     out = network(input_ids=torch.tensor([ids], device=network.device), use_cache=True, logits_to_keep=1)
-    return Prefix(len(ids), out.past_key_values)
+    return Prefix(len(ids), out.past_key_values, once)
 
 
 def teacher_forced(network, prefix: Prefix, batch: list[Row], reading: Reading, places: int) -> Forced:
@@ -313,8 +329,7 @@ def teacher_forced(network, prefix: Prefix, batch: list[Row], reading: Reading, 
         ids[i, : len(tail) + len(row.target) - 1] = [*tail, *row.target[:-1]]
     cache = None
     if prefix.cache is not None:
-        once = network.config._attn_implementation == caches.NAME
-        cache = caches.rows_of(prefix.cache, [0] * len(batch), width + places, once)
+        cache = caches.rows_of(prefix.cache, [0] * len(batch), width + places, prefix.once)
     before = min(len(tail) for tail in tails) - 1
     # what stands right of a row's end is never looked at by what stands left of it, so it needs no mask
     out = network(

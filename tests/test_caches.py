@@ -1,12 +1,23 @@
 """What rows share is kept once: attention to it is that of whole keys and values, and the model stays as it was."""
 
+import architectures
+import ladder
 import pytest
 import tiny_models
 import torch
+from transformers import MistralConfig, MistralForCausalLM
 
 from mirage_lib import caches, lm, passes, tasks
 
 TASK = tasks.arithmetic("addition", 2, n=12, shots=8, layout="compact")
+SIZES = {"vocab_size": len(ladder.VOCABULARY["arithmetic"]), "hidden_size": 32, "intermediate_size": 64}
+SIZES |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "bos_token_id": 0}
+
+
+def once(model) -> bool:
+    """Whether a model that was measured may keep once what rows begin with."""
+    ((*_, kept),) = passes._checked[model.network].values()
+    return kept
 
 
 @pytest.mark.parametrize("room", [1, 3000, 1 << 20])  # for the weights of one row, of some, of all
@@ -41,7 +52,7 @@ def test_attention_to_a_prefix_is_that_of_torch(groups, places, masked, room, mo
 def test_a_prefix_is_kept_once_and_its_rows_keep_only_their_own(make, monkeypatch):
     model, kept = make(), []
     lm.measure(model, TASK, max_tokens=6)
-    assert passes._checked[model.network][2]
+    assert once(model)
     seen = caches.attend
 
     def note(module, query, key, *rest, **more):
@@ -85,9 +96,8 @@ def test_another_attention_gets_copies_and_the_same_numbers():
         assert a == pytest.approx(b, abs=1e-5)
 
 
-def test_attention_that_wants_more_gets_copies(monkeypatch):
-    model, alike = tiny_models.llama(), tiny_models.llama()
-    wanted = lm.measure(alike, TASK)
+def halved(monkeypatch):
+    """Attention to a prefix gives something else: what an architecture that wants more of it would get."""
     seen = caches.attend
 
     def less(module, query, key, *rest, **more):
@@ -95,6 +105,60 @@ def test_attention_that_wants_more_gets_copies(monkeypatch):
         return answer * (0.5 if getattr(key, "before", None) else 1), None
 
     monkeypatch.setattr(caches, "attend", less)
-    items = lm.measure(model, TASK)
-    assert not passes._checked[model.network][2]
+
+
+SETS = TASK.assign(prompt=[text if i % 2 else text[9:] for i, text in enumerate(TASK["prompt"])])
+
+
+@pytest.mark.parametrize("task", [TASK, SETS], ids=["one set of examples", "two, that begin differently"])
+def test_attention_that_wants_more_gets_copies(task, monkeypatch):
+    model, alike = tiny_models.llama(), tiny_models.llama()
+    wanted = lm.measure(alike, task)
+    halved(monkeypatch)
+    items = lm.measure(model, task)
+    assert not once(model)
     assert items["output"].tolist() == wanted["output"].tolist()
+
+
+def test_another_attention_is_tried_anew():
+    model = tiny_models.llama()
+    wanted = lm.measure(model, TASK)
+    model.network.set_attn_implementation("eager")
+    assert lm.measure(model, TASK)["output"].tolist() == wanted["output"].tolist()
+    assert [each for *_, each in passes._checked[model.network].values()] == [True, False]
+
+
+def test_half_precision_is_summed_by_torch():
+    """Keys so large that products of them are infinite in float16."""
+    model = tiny_models.llama()
+    model.network.half()
+    lm.measure(model, TASK)
+    assert not once(model)
+
+
+def test_layers_with_a_window_are_copied():
+    config = MistralConfig(**SIZES, sliding_window=90)
+    model = tiny_models.wrap(MistralForCausalLM(config))
+    lm.measure(model, TASK)
+    assert not once(model)
+
+
+def test_parts_of_a_model_keep_their_attention():
+    model = architectures.small("Gemma 3, text and images")
+    config = model.network.config
+    config.vision_config._attn_implementation = "eager"
+    lm.measure(model, TASK)
+    names = [part._attn_implementation for part in (config, config.text_config, config.vision_config)]
+    assert names == ["sdpa", "sdpa", "eager"]
+
+
+def test_long_rows_behind_a_short_beginning_have_copies(monkeypatch):
+    model, given = tiny_models.neox(), []
+    lm.measure(model, TASK)
+    seen = passes.run_prefix
+    monkeypatch.setattr(passes, "run_prefix", lambda *args: given.append((len(args[1]), args[2])) or seen(*args))
+    lm.measure(model, TASK)
+    short = TASK.assign(prompt=[text[-15:] for text in TASK["prompt"]])
+    lm.measure(model, short)
+    assert [once for _, once in given] == [True, False]
+    assert given[1][0] > 0

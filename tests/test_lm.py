@@ -464,7 +464,7 @@ def test_many_samples_make_small_batches(monkeypatch):
     model, sizes = tiny_models.neox(), []
     asked = task_for(model, TEXTS["same beginning"])
     whole = lm.measure(model, asked, samples=10)
-    kept = passes._checked[model.network][1]
+    ((_, kept, _),) = passes._checked[model.network].values()
     assert kept == 2 * 2 * 16  # keys and values, layers, width
     # questions of 7 characters, answers of 6, room for 6 more
     monkeypatch.setitem(passes.KEPT_AT_ONCE, "cpu", kept * 10 * 19 * 4)

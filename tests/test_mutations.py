@@ -84,15 +84,15 @@ FAULTS = {
     "tried only once": (
         "passes",
         "is_checked_though",
-        "if needed <= _checked.get(network, (0,))[0]:",
-        "if network in _checked:",
+        "if needed <= before:",
+        "if before:",
     ),
     "what others may not see": ("caches", "is_that_of_torch", "if hidden is not None:", "if False:"),
     "rows beyond the first few": ("caches", "is_that_of_torch", "key[:, part].mT", "key[:, : part.stop - start].mT"),
     "an attention that stays": (
         "caches",
         "as_it_was",
-        "finally:\n        config._attn_implementation = was",
+        "finally:\n        config._attn_implementation_internal = was",
         "finally:\n        pass",
     ),
     "mass in holes": ("passes", "holes_are_read", "if self.holes:", "if False:"),
