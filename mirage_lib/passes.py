@@ -223,18 +223,18 @@ def _in_batches(
             shared = common_prefix([rows[i].prompt for i in group])
             longest = max(len(rows[i].target) for i in group)
             width = max(len(rows[i].prompt) for i in group) - shared + longest
-            alike = once and shared >= 2 * width
-            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared] if kept else [], alike)
+            behind = once and shared >= 2 * width
+            prefix = run_prefix(model.network, rows[group[0]].prompt[:shared] if kept else [], behind)
             numbers = LOGITS_AT_ONCE // (longest * reading.size)
             room = KEPT_AT_ONCE["cpu" if model.network.device.type == "cpu" else "cuda"]
-            copied = 0 if alike else shared
+            copied = 0 if behind else shared
             memory = room // (kept * (copied + width + reading.max_tokens)) if kept else 1
             size = batch_size or max(1, min(TOKENS_AT_ONCE // width, numbers, memory))
             waiting = sorted(group, key=lambda i: (len(rows[i].prompt), len(rows[i].target)))
             while waiting:
                 part = waiting[:size]
                 try:
-                    with caches.sharing(model.network, alike):
+                    with caches.sharing(model.network, behind):
                         results = run(prefix, [rows[i] for i in part])
                 except RuntimeError as error:
                     if len(part) == 1 or not NO_MEMORY.search(str(error)):

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mirage_lib import families, items, lm, passes
+from mirage_lib import caches, families, items, lm, passes
 from mirage_lib.items import ItemsError
 
 
@@ -34,7 +34,7 @@ def _digest(data: bytes) -> str:
 
 
 # of the code that decides the numbers, read with it: later the files may be newer than what runs
-CODE = _digest(b"".join(Path(module.__file__).read_bytes() for module in (families, items, passes, lm)))
+CODE = _digest(b"".join(Path(module.__file__).read_bytes() for module in (families, items, caches, passes, lm)))
 DEAD = 600  # seconds after which a half-written file has no writer: to write one takes well under one
 LOADING = ("dtype", "device_map")
 _loaded: dict[tuple, families.Model] = {}

@@ -127,7 +127,7 @@ def test_the_key_is_the_same_for_the_same():
 
 def test_the_code_version_is_a_digest_of_the_code_that_decides():
     sources = b"".join(
-        (ROOT / "mirage_lib" / f"{name}.py").read_bytes() for name in ("families", "items", "passes", "lm")
+        (ROOT / "mirage_lib" / f"{name}.py").read_bytes() for name in ("families", "items", "caches", "passes", "lm")
     )
     assert hashlib.sha256(sources).hexdigest().startswith(sweep.CODE)
 
